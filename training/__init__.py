@@ -1,0 +1,1 @@
+"""How the artifacts in ``exported/`` are made; never imported by the plugin."""

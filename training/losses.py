@@ -1,0 +1,174 @@
+"""Losses; each returns a scalar, and their weights live in the recipes.
+
+Shapes: images (N, 3, H, W) in [0, 1], holes (N, 1, H, W) with 1 = hole.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def hole_l1(prediction: Tensor, target: Tensor, hole: Tensor) -> Tensor:
+    """Mean over all elements of ``|prediction - target|`` inside the hole.
+
+    Source: PConv, L_hole. Pass ``1 - hole`` for L_valid.
+    """
+    return (hole * (prediction - target)).abs().mean()
+
+
+def total_variation(composite: Tensor, hole: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours that both lie in the hole dilated by one pixel.
+
+    Source: PConv, L_tv. Pairs with one pixel outside are left out, so that a constant picture
+    costs nothing and the known pixels' own edges are not punished.
+    """
+    region = F.max_pool2d(hole, 3, 1, 1)
+    across = region[..., :, 1:] * region[..., :, :-1]
+    down = region[..., 1:, :] * region[..., :-1, :]
+    return (across * (composite[..., :, 1:] - composite[..., :, :-1])).abs().mean() + (
+        down * (composite[..., 1:, :] - composite[..., :-1, :])
+    ).abs().mean()
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix (N, C, C) of features (N, C, H, W), divided by C * H * W."""
+    n, c, h, w = features.shape
+    flat = features.reshape(n, c, h * w)
+    return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def perceptual(features: list[Tensor], target: list[Tensor]) -> Tensor:
+    """Sum over the layers of the mean absolute difference of features. Source: PConv, L_perc."""
+    return torch.stack([F.l1_loss(f, t) for f, t in zip(features, target, strict=True)]).sum()
+
+
+def style(features: list[Tensor], target: list[Tensor]) -> Tensor:
+    """Sum over the layers of the mean absolute difference of Gram matrices. Source: PConv, L_style."""
+    return torch.stack(
+        [F.l1_loss(gram(f), gram(t)) for f, t in zip(features, target, strict=True)]
+    ).sum()
+
+
+def inpainting_terms(
+    extract: Callable[[Tensor], list[Tensor]],
+    prediction: Tensor,
+    target: Tensor,
+    hole: Tensor,
+    *,
+    features_of_prediction: bool,
+) -> dict[str, Tensor]:
+    """Compute the five terms of PConv's loss.
+
+    Parameters
+    ----------
+    extract : callable
+        Image to feature tensors: `VGG16` as published, or `FilterBank`.
+    prediction, target, hole : Tensor
+        The raw prediction, the truth, the hole.
+    features_of_prediction : bool
+        Whether perceptual and style terms look at the prediction as well as at the composite, as
+        the paper does; the composite alone costs half as much.
+
+    Returns
+    -------
+    dict
+        ``known``, ``hole``, ``perceptual``, ``style``, ``total_variation``, not yet weighted.
+    """
+    composite = torch.where(hole > 0, prediction, target)
+    with torch.no_grad():
+        truth = extract(target)
+    looked_at = [extract(composite)]
+    if features_of_prediction:
+        looked_at.append(extract(prediction))
+    return {
+        "known": hole_l1(prediction, target, 1 - hole),
+        "hole": hole_l1(prediction, target, hole),
+        "perceptual": torch.stack([perceptual(f, truth) for f in looked_at]).sum(),
+        "style": torch.stack([style(f, truth) for f in looked_at]).sum(),
+        "total_variation": total_variation(composite, hole),
+    }
+
+
+class FilterBank(nn.Module):
+    """Features without learned weights: random band-pass filters on a pyramid.
+
+    Gram matrices of one layer of random filters at several scales describe a texture nearly as
+    well as those of a trained network (Ustyuzhaninov et al., "What does it take to generate natural
+    textures?", ICLR 2017), and cost little.
+
+    Parameters
+    ----------
+    filters : int
+        Filters per scale.
+    scales : int
+        Pyramid levels, each half as large as the one before.
+    seed : int
+        The filters are drawn from it, so the bank is the same everywhere.
+    """
+
+    weight: Tensor
+
+    def __init__(self, filters: int = 32, scales: int = 3, kernel: int = 7, seed: int = 0) -> None:
+        super().__init__()
+        self.scales, self.kernel = scales, kernel
+        generator = torch.Generator().manual_seed(seed)
+        weight = torch.randn(filters, 3, kernel, kernel, generator=generator)
+        weight = weight - weight.mean((1, 2, 3), keepdim=True)
+        weight = weight / weight.flatten(1).norm(dim=1)[:, None, None, None]
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return one feature tensor (N, filters, H / 2^s, W / 2^s) per scale s."""
+        features = []
+        for scale in range(self.scales):
+            if scale:
+                image = F.avg_pool2d(image, 2, ceil_mode=True)
+            features.append(F.relu(F.conv2d(image, self.weight, padding=self.kernel // 2)))
+        return features
+
+
+class VGG16(nn.Module):
+    """VGG-16 after pool1, pool2 and pool3, from a file of torchvision's weights.
+
+    Parameters
+    ----------
+    weights : Path
+        A state dict with the keys ``features.<i>.weight`` and ``features.<i>.bias``, as
+        torchvision's ``vgg16`` has them.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        plan: list[list[int]] = [[64, 64], [128, 128], [256, 256, 256]]
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        blocks, channels, index = [], 3, 0
+        for widths in plan:
+            layers: list[nn.Module] = []
+            for width in widths:
+                conv = nn.Conv2d(channels, width, 3, padding=1)
+                conv.load_state_dict(
+                    {key: state[f"features.{index}.{key}"] for key in ("weight", "bias")}
+                )
+                layers += [conv, nn.ReLU()]
+                channels, index = width, index + 2
+            blocks.append(nn.Sequential(*layers, nn.MaxPool2d(2)))
+            index += 1
+        self.blocks = nn.ModuleList(blocks)
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.requires_grad_(False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the three feature tensors, finest first."""
+        x = (image - self.mean) / self.std
+        features = []
+        for block in self.blocks:
+            x = block(x)
+            features.append(x)
+        return features

@@ -1,0 +1,177 @@
+"""PConv: the U-Net of partial convolutions for irregular holes.
+
+Paper: Liu, Reda, Shih, Wang, Tao, Catanzaro, "Image Inpainting for Irregular Holes Using Partial
+Convolutions", ECCV 2018.
+
+Equations, for features X, a mask M (1 = known) and one k x k window::
+
+    x' = W^T (X . M) * sum(1) / sum(M) + b    where sum(M) > 0, else 0          (1)
+    m' = 1 where sum(M) > 0, else 0                                             (2)
+
+``sum(1)`` and ``sum(M)`` run over the window and over the input channels. Zero padding counts as
+hole, so outputs at the border are renormalised as well.
+
+Deviations from the paper, and why:
+
+- All channels of one feature tensor share a mask (the mask kernels are all ones), so masks are kept
+  as (N, 1, H, W); where a skip is concatenated, each part is counted as often as it has channels.
+  This equals the multi-channel form exactly and halves the multiply-adds.
+- Upsampling goes to the skip's size instead of twice the size, so every input size works.
+- Images enter in [0, 1] and are taken to [-1, 1] inside; the last layer is linear, as published.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class PartialConv2d(nn.Module):
+    """Convolution over known pixels only (equations 1 and 2).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the concatenated input parts, and of the output.
+    kernel, stride : int
+        Window side and step in px; the padding is ``kernel // 2``.
+    bias : bool
+        Whether a bias is added to known outputs.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, *, bias: bool = False
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
+        self.bias = nn.Parameter(torch.zeros(out_channels, 1, 1)) if bias else None
+
+    def forward(self, parts: list[Tensor], known: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Convolve the concatenation of ``parts``.
+
+        Parameters
+        ----------
+        parts : list of Tensor
+            Feature tensors (N, C_i, H, W).
+        known : list of Tensor
+            For each part its mask (N, 1, H, W), 1 = known, 0 = hole.
+
+        Returns
+        -------
+        tuple of Tensor
+            The features (N, out_channels, H', W'), zero where nothing is known, and their mask.
+        """
+        channels = 0
+        masked: list[Tensor] = []
+        count = torch.zeros_like(known[0])
+        for part, mask in zip(parts, known, strict=False):
+            masked.append(part * mask)
+            count = count + part.shape[1] * mask
+            channels += part.shape[1]
+        # The mean over the window, its zero padding included, is sum(M) / sum(1) of equation 1.
+        seen = F.avg_pool2d(count / channels, self.kernel, self.stride, self.kernel // 2)
+        new_known = (seen > 0).to(seen.dtype)
+        out = self.conv(torch.cat(masked, 1)) * (new_known / seen.clamp(min=1e-6))
+        bias = self.bias
+        if bias is not None:
+            out = out + bias * new_known
+        return out, new_known
+
+
+class EncoderBlock(nn.Module):
+    """Partial convolution with stride 2, batch norm, ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, norm: bool) -> None:
+        super().__init__()
+        self.conv = PartialConv2d(in_channels, out_channels, kernel, stride=2)
+        self.norm = nn.BatchNorm2d(out_channels) if norm else nn.Identity()
+
+    def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        x, known = self.conv([x], [known])
+        return F.relu(self.norm(x)), known
+
+
+class DecoderBlock(nn.Module):
+    """Nearest upsampling to the skip's size, partial convolution over both, batch norm, LeakyReLU."""
+
+    def __init__(self, in_channels: int, skip_channels: int, out_channels: int, *, last: bool) -> None:
+        super().__init__()
+        self.conv = PartialConv2d(in_channels + skip_channels, out_channels, 3, bias=last)
+        self.norm = nn.Identity() if last else nn.BatchNorm2d(out_channels)
+        self.act = nn.Identity() if last else nn.LeakyReLU(0.2)
+
+    def forward(
+        self, x: Tensor, known: Tensor, skip: Tensor, skip_known: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        size = [skip.shape[2], skip.shape[3]]
+        x = F.interpolate(x, size=size, mode="nearest")
+        known = F.interpolate(known, size=size, mode="nearest")
+        x, known = self.conv([x, skip], [known, skip_known])
+        return self.act(self.norm(x)), known
+
+
+class PConvUNet(nn.Module):
+    """The paper's U-Net.
+
+    Parameters
+    ----------
+    base : int
+        Channels of the first layer; they double per level up to ``8 * base``. 64 in the paper.
+    levels : int
+        Halvings of the resolution: 7 for 256 px, 8 for 512 px.
+    """
+
+    #: Fills come from what the pyramid's levels reach: a larger hole is not closed at the bottom.
+    def __init__(self, base: int = 64, levels: int = 7) -> None:
+        super().__init__()
+        widths = [3] + [min(base * 2**i, 8 * base) for i in range(levels)]
+        kernels = [7, 5, 5] + [3] * (levels - 3)
+        self.encoder = nn.ModuleList(
+            EncoderBlock(widths[i], widths[i + 1], kernels[i], norm=i > 0) for i in range(levels)
+        )
+        self.decoder = nn.ModuleList(
+            DecoderBlock(widths[i + 1], widths[i], widths[i], last=i == 0)
+            for i in reversed(range(levels))
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=0.2)
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Predict the whole image.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, 3, H, W) in [0, 1]; what stands in the hole has no influence.
+        hole : Tensor
+            (N, 1, H, W), 1 = hole.
+
+        Returns
+        -------
+        Tensor
+            (N, 3, H, W), unclamped prediction on the scale [0, 1].
+        """
+        known = 1 - hole
+        x = (image * 2 - 1) * known
+        features, masks = [x], [known]
+        for down in self.encoder:
+            x, known = down(x, known)
+            features.append(x)
+            masks.append(known)
+        features.pop()
+        masks.pop()
+        for up in self.decoder:
+            x, known = up(x, known, features.pop(), masks.pop())
+        return (x + 1) / 2
+
+    def freeze_encoder_norm(self) -> None:
+        """Keep the encoder's batch norms in evaluation mode, as the paper's fine-tuning does.
+
+        Zeros of the holes bias the batch statistics; the second phase trains without them.
+        """
+        for block in self.encoder:
+            for module in block.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+                    module.requires_grad_(False)
