@@ -62,5 +62,9 @@ class UntrustedArtifactError(ArtifactError):
         )
 
 
+class FileError(InpaintError):
+    """A picture cannot be read, or its file format cannot hold what is to be written."""
+
+
 class Cancelled(InpaintError):
     """The run was cancelled; nothing was changed."""
