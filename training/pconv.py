@@ -121,7 +121,6 @@ class PConvUNet(nn.Module):
         Halvings of the resolution: 7 for 256 px, 8 for 512 px.
     """
 
-    #: Fills come from what the pyramid's levels reach: a larger hole is not closed at the bottom.
     def __init__(self, base: int = 64, levels: int = 7) -> None:
         super().__init__()
         widths = [3] + [min(base * 2**i, 8 * base) for i in range(levels)]
@@ -150,7 +149,8 @@ class PConvUNet(nn.Module):
         Returns
         -------
         Tensor
-            (N, 3, H, W), unclamped prediction on the scale [0, 1].
+            (N, 3, H, W), unclamped prediction on the scale [0, 1]. What no level reaches, in
+            holes wider than about ``4 * 2**levels`` px, is the mean of the known pixels.
         """
         known = 1 - hole
         x = (image * 2 - 1) * known
@@ -163,7 +163,9 @@ class PConvUNet(nn.Module):
         masks.pop()
         for up in self.decoder:
             x, known = up(x, known, features.pop(), masks.pop())
-        return (x + 1) / 2
+        valid = 1 - hole
+        mean = (image * valid).sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp(1)
+        return torch.where(known > 0, (x + 1) / 2, mean)
 
     def freeze_encoder_norm(self) -> None:
         """Keep the encoder's batch norms in evaluation mode, as the paper's fine-tuning does.

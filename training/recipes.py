@@ -39,10 +39,23 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class DataSource:
+    """A set of pictures that an artifact saw, and the terms under which it may be used."""
+
+    name: str
+    licence: str
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides what a training makes, but for the pictures."""
 
     name: str
+    title: str
+    """What a person reads in the list of models."""
+    summary: str
+    source: str
+    """The paper."""
     network: Callable[[], nn.Module]
     phases: tuple[Phase, ...]
     domain: str
@@ -61,6 +74,12 @@ class Recipe:
     clip: float = 1.0
     """Largest norm of a step's gradient."""
     seed: int = 0
+    working_size: int = 256
+    """Wider holes are filled at reduced size first, px."""
+    context: int = 64
+    """Known margin that the network wants around a hole, px."""
+    training_data: tuple[DataSource, ...] = ()
+    licence: str = "BSD-3-Clause"
 
     def build(self) -> nn.Module:
         """Make the untrained network."""
@@ -74,6 +93,9 @@ class Recipe:
 
 _PCONV_PAPER = Recipe(
     name="pconv-paper",
+    title="PConv (paper size)",
+    summary="U-Net of partial convolutions, as published.",
+    source='Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", 2018',
     network=partial(PConvUNet, base=64, levels=7),
     phases=(
         Phase(steps=500_000, size=256, batch=16, lr=2e-4, lr_end=2e-4),
@@ -86,6 +108,14 @@ _PCONV_PAPER = Recipe(
 _PCONV_PHOTO = replace(
     _PCONV_PAPER,
     name="pconv-photo",
+    title="PConv, photos",
+    summary="Partial convolutions, trained on photographs: structure and colour, soft detail.",
+    training_data=(
+        DataSource(
+            "1,529 photographs from openly licensed software and textbooks",
+            "CC0, public domain, CC BY, CC BY-SA, Unsplash, Pexels",
+        ),
+    ),
     network=partial(PConvUNet, base=32, levels=7),
     split="photos",
     # The filter bank's Gram matrices are some twenty times smaller than VGG's.

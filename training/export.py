@@ -1,0 +1,186 @@
+"""Turn a checkpoint into an artifact: ``python -m training.export CHECKPOINT -o exported/NAME.pt``.
+
+The network is scripted, never traced; the written file is loaded again and compared with the eager
+network at several sizes before it takes its place.
+"""
+
+import argparse
+import hashlib
+import os
+import warnings
+import zipfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import napari_inpaint
+from napari_inpaint.artifacts import read_manifest
+from napari_inpaint.manifest import Manifest
+from training.recipes import RECIPES, Recipe
+
+TRUSTED = Path(napari_inpaint.__file__).with_name("artifacts.sha256")
+SIZES = ((1, 1), (5, 3), (33, 65), (64, 64), (130, 97))
+
+
+class Artifact(nn.Module):
+    """What every artifact does around its network: one convention, known pixels untouched."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Do what `inpaint` does."""
+        return self.inpaint(image, mask)
+
+    @torch.jit.export
+    def inpaint(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Fill the hole.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, C, H, W) float32 in [0, 1]; the hole's own content has no influence.
+        mask : Tensor
+            (N, 1, H, W) float32, 1 = hole.
+
+        Returns
+        -------
+        Tensor
+            (N, C, H, W) in [0, 1], equal to ``image`` outside the hole.
+        """
+        hole = mask > 0.5
+        # where(), not a product: a NaN in the hole would survive a multiplication by zero.
+        blank = torch.where(hole, torch.full_like(image, 0.5), image)
+        prediction = self.network(blank, hole.to(image.dtype))
+        return torch.where(hole, prediction.clamp(0.0, 1.0), image)
+
+
+def load_network(checkpoint: Path) -> tuple[Recipe, nn.Module, str]:
+    """Return a checkpoint's recipe, its averaged network in evaluation mode, and its commit."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    if state["recipe"] not in RECIPES:
+        raise ValueError(f"{checkpoint} names the recipe {state['recipe']!r}, which is not here.")
+    recipe = RECIPES[state["recipe"]]
+    network = recipe.build()
+    prefix = "module."
+    network.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in state["average"].items() if k.startswith(prefix)}
+    )
+    return recipe, network.eval(), state["commit"]
+
+
+def load_artifact(path: Path) -> torch.jit.ScriptModule:
+    """Load an artifact of one's own making, in float32."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        return torch.jit.load(path, map_location="cpu").float().eval()
+
+
+def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) -> Manifest:
+    """Describe an artifact; its scores are recorded by ``training.evaluate``."""
+    return Manifest(
+        name=name,
+        title=recipe.title,
+        provides=frozenset({"inpaint"}),
+        channels=3,
+        context=recipe.context,
+        working_size=recipe.working_size,
+        domain=recipe.domain,
+        licence=recipe.licence,
+        source=recipe.source,
+        summary=recipe.summary,
+        version=napari_inpaint.__version__,
+        network=type(network).__name__,
+        recipe=recipe.name,
+        training_data=tuple(asdict(source) for source in recipe.training_data),
+        commit=commit,
+        torch_version=torch.__version__,
+    )
+
+
+def script(network: nn.Module) -> torch.jit.ScriptModule:
+    """Script a network with its convention; convolution weights are stored in float16."""
+    artifact = Artifact(network).eval()
+    for module in artifact.modules():
+        if isinstance(module, nn.Conv2d):
+            module.half()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        return torch.jit.script(artifact)
+
+
+@torch.no_grad()
+def check(path: Path, network: nn.Module) -> None:
+    """Compare a written artifact with the eager network.
+
+    Raises
+    ------
+    RuntimeError
+        If they differ by more than 1e-4 anywhere, if a known pixel changes, or if an empty or a
+        full mask gives anything but finite numbers.
+    """
+    eager, written = Artifact(network).float().eval(), load_artifact(path)
+    generator = torch.Generator().manual_seed(0)
+    for height, width in SIZES:
+        for batch in (1, 3):
+            image = torch.rand(batch, 3, height, width, generator=generator)
+            drawn = (torch.rand(batch, 1, height, width, generator=generator) < 0.3).float()
+            for mask in (drawn, torch.zeros_like(drawn), torch.ones_like(drawn)):
+                poisoned = torch.where(mask > 0, torch.nan, image)
+                got, expected = written(poisoned, mask), eager(image, mask)
+                place = f"{path.name} at {batch} x {height} x {width}"
+                if not torch.isfinite(got).all():
+                    raise RuntimeError(f"{place}: not finite.")
+                if (got - expected).abs().max() > 1e-4:
+                    raise RuntimeError(f"{place}: differs from the eager network.")
+                if not torch.equal(got[(mask == 0).expand_as(got)], image[(mask == 0).expand_as(got)]):
+                    raise RuntimeError(f"{place}: changes known pixels.")
+
+
+def write(scripted: torch.jit.ScriptModule, manifest: Manifest, path: Path) -> None:
+    """Save an artifact with its manifest, deflated, and enter its hash into the trust list.
+
+    Only files in the project's own ``exported/`` are entered.
+    """
+    temporary = path.with_suffix(".tmp")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        torch.jit.save(scripted, temporary, _extra_files={"manifest.json": manifest.to_json()})
+    os.replace(temporary, path)
+    if path.resolve().parent == Path(__file__).resolve().parents[1] / "exported":
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        rows = TRUSTED.read_text().splitlines() if TRUSTED.exists() else []
+        others = [row for row in rows if not row.endswith(f"  {path.name}")]
+        TRUSTED.write_text("".join(f"{r}\n" for r in sorted([*others, f"{digest}  {path.name}"])))
+
+
+def record_scores(path: Path, scores: dict[str, object]) -> None:
+    """Write scores into an artifact's manifest; its code and weights stay as they are."""
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise ValueError(f"{path} has no manifest to record scores in. Export it again.")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        scripted = torch.jit.load(path, map_location="cpu")
+    write(scripted, replace(manifest, scores=scores), path)
+
+
+def main() -> None:
+    """Read the command line and export."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    args = parser.parse_args()
+    recipe, network, commit = load_network(args.checkpoint)
+    manifest = make_manifest(recipe, network, commit, args.output.stem)
+    write(script(network), manifest, args.output)
+    check(args.output, network)
+    size = args.output.stat().st_size / 2**20
+    print(f"{args.output}: {size:.1f} MiB, equal to the eager network at {len(SIZES)} sizes")
+
+
+if __name__ == "__main__":
+    main()
