@@ -26,7 +26,7 @@ SPLITS = Path(__file__).with_name("splits")
 def read_split(name: str) -> dict[str, str]:
     """Return the validation files of a data set: file name to the start of its SHA-256.
 
-    ``splits/<name>.txt`` holds one ``<hash>  <file name>`` a line. Those files are never trained on.
+    ``splits/<name>.txt`` holds one ``<hash>  <file name>`` a line; those are never trained on.
     """
     rows = (SPLITS / f"{name}.txt").read_text().split("\n")
     return {file: digest for digest, file in (row.split("  ", 1) for row in rows if row)}
@@ -72,7 +72,7 @@ def list_images(folder: Path, split: str, *, validation: bool) -> list[Path]:
             if kept and not digest.startswith(kept[path.name]):
                 raise ValueError(
                     f"{path.name} is not the file that the split {split!r} was made with "
-                    f"(SHA-256 {digest[:16]}, expected {kept[path.name]}). Scores would not compare."
+                    f"({digest[:16]}, expected {kept[path.name]}). Scores would not compare."
                 )
     return chosen
 

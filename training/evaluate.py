@@ -25,6 +25,7 @@ from training.export import load_artifact, record_scores
 from training.masks import AREA_BINS, Mask, irregular
 
 Image = NDArray[np.uint8]
+Floats = NDArray[np.floating]
 Fill = Callable[[Tensor, Tensor], Tensor]
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic")
@@ -39,8 +40,8 @@ def fill_mean(image: Tensor, mask: Tensor) -> Tensor:
 
 def hole_psnr(fill: Image, truth: Image, mask: Mask) -> float:
     """Return the PSNR over hole pixels alone, dB, peak 255."""
-    error = fill[mask].astype(float) - truth[mask]
-    return float(-10 * np.log10(max(np.mean(error**2), 1e-3) / 255**2))
+    squares = (fill[mask].astype(float) - truth[mask]) ** 2
+    return float(-10 * np.log10(max(float(squares.mean()), 1e-3) / 255**2))
 
 
 def image_psnr(fill: Image, truth: Image) -> float:
@@ -63,20 +64,18 @@ def l1_percent(fill: Image, truth: Image) -> float:
     return float(100 * np.abs(fill.astype(float) - truth).mean() / 255)
 
 
-def _laplacian_pyramid(image: Image, levels: int) -> list[NDArray[np.float32]]:
-    current = image.astype(np.float32) / 255
+def _laplacian_pyramid(image: Image, levels: int) -> list[Floats]:
+    current: Floats = image.astype(np.float32) / 255
     pyramid = []
     for _ in range(levels - 1):
-        smaller = cv2.pyrDown(current)
+        smaller: Floats = cv2.pyrDown(current)  # type: ignore[assignment]
         larger = cv2.pyrUp(smaller, dstsize=(current.shape[1], current.shape[0]))
         pyramid.append(current - larger)
         current = smaller
     return [*pyramid, current]
 
 
-def _patches(
-    level: NDArray[np.float32], centres: NDArray[np.intp], radius: int = 3
-) -> NDArray[np.float32]:
+def _patches(level: Floats, centres: NDArray[np.intp], radius: int = 3) -> Floats:
     padded = np.pad(level, ((radius, radius), (radius, radius), (0, 0)), mode="reflect")
     side = 2 * radius + 1
     return np.stack([padded[y : y + side, x : x + side].ravel() for y, x in centres])
@@ -93,14 +92,14 @@ def texture_distance(fills: list[Image], truths: list[Image], masks: list[Mask])
     """
     rng = np.random.default_rng(0)
     levels = 3
-    sets: list[tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]] = [
-        ([], []) for _ in range(levels)
-    ]
+    sets: list[tuple[list[Floats], list[Floats]]] = [([], []) for _ in range(levels)]
     for fill, truth, mask in zip(fills, truths, masks, strict=True):
         filled, true = _laplacian_pyramid(fill, levels), _laplacian_pyramid(truth, levels)
         for level in range(levels):
             height, width = true[level].shape[:2]
-            hole = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+            hole = cv2.resize(
+                mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+            )
             places = np.argwhere(hole)
             centres = places[rng.integers(len(places), size=64)]
             sets[level][0].append(_patches(filled[level], centres))

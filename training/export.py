@@ -5,11 +5,12 @@ network at several sizes before it takes its place.
 """
 
 import argparse
+import copy
 import hashlib
 import os
 import warnings
-import zipfile
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -76,7 +77,8 @@ def load_artifact(path: Path) -> torch.jit.ScriptModule:
     """Load an artifact of one's own making, in float32."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        return torch.jit.load(path, map_location="cpu").float().eval()
+        artifact: torch.jit.ScriptModule = torch.jit.load(path, map_location="cpu")
+    return artifact.float().eval()
 
 
 def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) -> Manifest:
@@ -84,7 +86,7 @@ def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) ->
     return Manifest(
         name=name,
         title=recipe.title,
-        provides=frozenset({"inpaint"}),
+        provides=("inpaint",),
         channels=3,
         context=recipe.context,
         working_size=recipe.working_size,
@@ -92,7 +94,7 @@ def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) ->
         licence=recipe.licence,
         source=recipe.source,
         summary=recipe.summary,
-        version=napari_inpaint.__version__,
+        version=version("napari-inpaint"),
         network=type(network).__name__,
         recipe=recipe.name,
         training_data=tuple(asdict(source) for source in recipe.training_data),
@@ -101,12 +103,17 @@ def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) ->
     )
 
 
-def script(network: nn.Module) -> torch.jit.ScriptModule:
-    """Script a network with its convention; convolution weights are stored in float16."""
-    artifact = Artifact(network).eval()
+def as_stored(network: nn.Module) -> Artifact:
+    """Wrap a copy of the network in its convention, convolution weights rounded to float16."""
+    artifact = Artifact(copy.deepcopy(network)).eval()
     for module in artifact.modules():
         if isinstance(module, nn.Conv2d):
             module.half()
+    return artifact
+
+
+def script(artifact: Artifact) -> torch.jit.ScriptModule:
+    """Script a network in its convention."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         return torch.jit.script(artifact)
@@ -122,7 +129,7 @@ def check(path: Path, network: nn.Module) -> None:
         If they differ by more than 1e-4 anywhere, if a known pixel changes, or if an empty or a
         full mask gives anything but finite numbers.
     """
-    eager, written = Artifact(network).float().eval(), load_artifact(path)
+    eager, written = as_stored(network).float(), load_artifact(path)
     generator = torch.Generator().manual_seed(0)
     for height, width in SIZES:
         for batch in (1, 3):
@@ -136,7 +143,8 @@ def check(path: Path, network: nn.Module) -> None:
                     raise RuntimeError(f"{place}: not finite.")
                 if (got - expected).abs().max() > 1e-4:
                     raise RuntimeError(f"{place}: differs from the eager network.")
-                if not torch.equal(got[(mask == 0).expand_as(got)], image[(mask == 0).expand_as(got)]):
+                known = (mask == 0).expand_as(got)
+                if not torch.equal(got[known], image[known]):
                     raise RuntimeError(f"{place}: changes known pixels.")
 
 
@@ -176,7 +184,7 @@ def main() -> None:
     args = parser.parse_args()
     recipe, network, commit = load_network(args.checkpoint)
     manifest = make_manifest(recipe, network, commit, args.output.stem)
-    write(script(network), manifest, args.output)
+    write(script(as_stored(network)), manifest, args.output)
     check(args.output, network)
     size = args.output.stat().st_size / 2**20
     print(f"{args.output}: {size:.1f} MiB, equal to the eager network at {len(SIZES)} sizes")

@@ -46,7 +46,7 @@ def perceptual(features: list[Tensor], target: list[Tensor]) -> Tensor:
 
 
 def style(features: list[Tensor], target: list[Tensor]) -> Tensor:
-    """Sum over the layers of the mean absolute difference of Gram matrices. Source: PConv, L_style."""
+    """Sum over layers of the Gram matrices' mean absolute difference. Source: PConv, L_style."""
     return torch.stack(
         [F.l1_loss(gram(f), gram(t)) for f, t in zip(features, target, strict=True)]
     ).sum()

@@ -39,7 +39,13 @@ class PartialConv2d(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, *, bias: bool = False
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
@@ -87,14 +93,17 @@ class EncoderBlock(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels) if norm else nn.Identity()
 
     def forward(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features and their mask, at half the size."""
         x, known = self.conv([x], [known])
         return F.relu(self.norm(x)), known
 
 
 class DecoderBlock(nn.Module):
-    """Nearest upsampling to the skip's size, partial convolution over both, batch norm, LeakyReLU."""
+    """Nearest upsampling to the skip's size, partial convolution of both, batch norm, LeakyReLU."""
 
-    def __init__(self, in_channels: int, skip_channels: int, out_channels: int, *, last: bool) -> None:
+    def __init__(
+        self, in_channels: int, skip_channels: int, out_channels: int, *, last: bool
+    ) -> None:
         super().__init__()
         self.conv = PartialConv2d(in_channels + skip_channels, out_channels, 3, bias=last)
         self.norm = nn.Identity() if last else nn.BatchNorm2d(out_channels)
@@ -103,6 +112,7 @@ class DecoderBlock(nn.Module):
     def forward(
         self, x: Tensor, known: Tensor, skip: Tensor, skip_known: Tensor
     ) -> tuple[Tensor, Tensor]:
+        """Return the features and their mask, at the skip's size."""
         size = [skip.shape[2], skip.shape[3]]
         x = F.interpolate(x, size=size, mode="nearest")
         known = F.interpolate(known, size=size, mode="nearest")

@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,8 @@ def batches(
             num_workers=workers,
             prefetch_factor=4 if workers else None,
         )
-        for batch in fabric.setup_dataloaders(loader):
-            yield step, index, batch
+        for image, hole in fabric.setup_dataloaders(loader):
+            yield step, index, (image, hole)
             step += 1
 
 
@@ -91,6 +92,21 @@ def commit() -> str:
         check=False,
     )
     return run.stdout.strip() or "unknown"
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Turn SIGINT and SIGTERM into an event, so that the step at hand is finished first."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @torch.no_grad()
@@ -163,7 +179,8 @@ def train(
     names = "\n".join(p.name for p in training)
 
     fabric.seed_everything(recipe.seed)
-    network = recipe.build().to(memory_format=torch.channels_last)
+    network = recipe.build()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer: torch.optim.Optimizer = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.99))
     average = AveragedModel(
         network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True
@@ -196,16 +213,13 @@ def train(
                 },
             )
 
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # finish the step, then keep what was learned
-        signal.signal(number, lambda *_: stop.set())
     weights = asdict(recipe.losses)
     features_of_prediction = weights.pop("features_of_prediction")
     start = saved = drawn = time.monotonic()
     bar = tqdm(total=recipe.steps, initial=done, desc=recipe.name, unit="step", smoothing=0.02)
     log = (out / "log.csv").open("a", newline="")
     writer = csv.writer(log)
-    try:
+    with stop_signals() as stop, log:
         for step, index, (image, hole) in batches(recipe, images, done, fabric, workers):
             phase = recipe.phases[index]
             network.train()
@@ -225,8 +239,8 @@ def train(
             if not torch.isfinite(loss):
                 values = {name: round(term.item(), 4) for name, term in terms.items()}
                 raise FloatingPointError(
-                    f"The loss of step {step} (phase {index}, batch of {len(image)}) is not finite: "
-                    f"{values}. {path} holds the last good state; lower the learning rate."
+                    f"The loss of step {step} (phase {index}, batch of {len(image)}) is not "
+                    f"finite: {values}. {path} holds the last good state; lower the learning rate."
                 )
             optimizer.zero_grad()
             fabric.backward(loss)
@@ -252,9 +266,7 @@ def train(
                 bar.write(f"Stopped after step {step}; --resume goes on from {path}.")
                 break
         checkpoint(done)
-    finally:
-        log.close()
-        bar.close()
+    bar.close()
     return path
 
 

@@ -1,0 +1,92 @@
+"""From a checkpoint to an artifact that equals it."""
+
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from napari_inpaint.artifacts import read_manifest
+from training import export, train
+from training.losses import FilterBank
+from training.recipes import RECIPES
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, request):
+    import cv2
+    import numpy as np
+
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (70, 80, 3), np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), cv2.GaussianBlur(noise, (0, 0), 3))
+    out = tmp_path_factory.mktemp("runs")
+    fabric = Fabric(accelerator="cpu", devices=1)
+    return train.train(RECIPES["pconv-smoke"], folder, out, fabric=fabric, extract=FilterBank(4))
+
+
+@pytest.fixture
+def artifact(checkpoint, tmp_path):
+    recipe, network, commit = export.load_network(checkpoint)
+    path = tmp_path / "tiny.pt"
+    manifest = export.make_manifest(recipe, network, commit, "tiny")
+    export.write(export.script(export.as_stored(network)), manifest, path)
+    return path
+
+
+def test_artifact_equals_the_averaged_network(checkpoint, artifact):
+    export.check(artifact, export.load_network(checkpoint)[1])
+
+
+def test_check_refuses_another_networks_artifact(checkpoint, artifact):
+    network = export.load_network(checkpoint)[1]
+    with torch.no_grad():
+        network.decoder[-1].conv.bias += 0.1
+    with pytest.raises(RuntimeError, match="differs from the eager network"):
+        export.check(artifact, network)
+
+
+def test_manifest_says_what_the_artifact_is(artifact):
+    manifest = read_manifest(artifact)
+    assert manifest.name == "tiny"
+    assert manifest.network == "PConvUNet"
+    assert manifest.recipe == "pconv-smoke"
+    assert tuple(manifest.provides) == ("inpaint",)
+    assert manifest.domain == "photo"
+
+
+def test_weights_are_stored_in_half_precision(artifact):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        stored = torch.jit.load(artifact)
+    kinds = {name.split(".")[-1]: p.dtype for name, p in stored.named_parameters() if p.ndim == 4}
+    assert set(kinds.values()) == {torch.float16}
+
+
+def test_scores_are_recorded_and_the_fill_stays(artifact):
+    image, mask = torch.rand(1, 3, 40, 40), torch.zeros(1, 1, 40, 40)
+    mask[..., 10:20, 10:20] = 1
+    before = export.load_artifact(artifact)(image, mask)
+    export.record_scores(artifact, {"photos": {"hole dB": 20.5}})
+    assert read_manifest(artifact).scores == {"photos": {"hole dB": 20.5}}
+    assert torch.equal(export.load_artifact(artifact)(image, mask), before)
+
+
+def test_only_the_projects_own_artifacts_are_trusted(artifact):
+    assert artifact.name not in export.TRUSTED.read_text()
+
+
+def test_checkpoint_of_an_unknown_recipe_is_refused(checkpoint, tmp_path):
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save({**state, "recipe": "nothing"}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="names the recipe 'nothing'"):
+        export.load_network(tmp_path / "other.pt")
+
+
+def test_recipe_of_the_manifest_is_the_one_trained(checkpoint):
+    recipe, network, _ = export.load_network(checkpoint)
+    assert recipe == RECIPES["pconv-smoke"]
+    other = replace(recipe, title="x")
+    assert export.make_manifest(other, network, "", "n").title == "x"
