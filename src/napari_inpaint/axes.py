@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import ShapeError
 
+# leading axes that nobody named: the usual names from the right (…TZ), then what is left
+_LEADING = "ABDEFGHIJKLMNOPQRSUVWTZ"
+
 
 @dataclass(frozen=True)
 class Axes:
-    """An image's axes, each a letter; Y and X are there, C may be, all others are leading.
+    """An image's axes: Y and X are among them, C may be, all others are leading.
 
     Attributes
     ----------
     letters : str
         One letter an axis, as in "TCZYX".
+    shape : tuple of int
+        Of the image.
     """
 
     letters: str
+    shape: tuple[int, ...]
 
     @property
     def leading(self) -> str:
@@ -28,32 +35,81 @@ class Axes:
         return "".join(each for each in self.letters if each not in "YXC")
 
     @property
-    def has_channels(self) -> bool:
-        """Whether there is a channel axis."""
-        return "C" in self.letters
+    def channels(self) -> int | None:
+        """How many channels there are, alpha included; None without a channel axis."""
+        return self.shape[self.letters.index("C")] if "C" in self.letters else None
 
-    def channels(self, shape: tuple[int, ...]) -> int | None:
-        """Return how many channels an image of this shape has; None without a channel axis."""
-        return shape[self.letters.index("C")] if self.has_channels else None
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is alpha: four channels on the last axis, as in RGBA."""
+        return self.letters[-1] == "C" and self.shape[-1] == 4
 
-    def has_alpha(self, shape: tuple[int, ...]) -> bool:
-        """Return whether the last channel is alpha: four channels on the last axis, as in RGBA."""
-        return self.letters.endswith("C") and shape[-1] == 4
+    @property
+    def colours(self) -> int:
+        """How many channels there are to fill: without alpha; 1 without a channel axis."""
+        return (self.channels or 1) - self.has_alpha
 
-    def spatial_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape without channels, in the image's own order: that of its mask."""
-        return tuple(n for n, letter in zip(shape, self.letters, strict=True) if letter != "C")
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """The shape without channels, in the image's own order: that of its mask."""
+        pairs = zip(self.letters, self.shape, strict=True)
+        return tuple(length for letter, length in pairs if letter != "C")
 
-    def to_slices(self, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Return a view (leading…, Y, X, C) of an image, or (leading…, Y, X) of a mask.
+    def image_view(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a view (leading…, Y, X, colours) of an image; writing to it writes the image."""
+        order = self.leading + "YX" + ("C" if "C" in self.letters else "")
+        view = image.transpose([self.letters.index(each) for each in order])
+        return view[..., : self.colours] if "C" in self.letters else view[..., np.newaxis]
 
-        Writing to the view writes to the array. A mask is told by having no channel axis.
+    def mask_letters(self, shape: tuple[int, ...]) -> str:
+        """Name a mask's axes.
+
+        The mask has all spatial axes in the image's order, or the last of them, as in (Y, X) for
+        a whole stack; a leading axis of length 1 stands for all slices.
+
+        Raises
+        ------
+        ShapeError
+            If it does not fit the image.
         """
-        letters = self.letters
-        if array.ndim < len(letters):
-            letters = letters.replace("C", "")
-        order = self.leading + "YX" + ("C" if "C" in letters else "")
-        return array.transpose([letters.index(each) for each in order])
+        full = self.letters.replace("C", "")
+        plane = "".join(each for each in full if each in "YX")
+        letters = full if len(shape) == len(full) else (self.leading + plane)[-len(shape) :]
+        lengths = dict(zip(self.letters, self.shape, strict=True))
+        fits = 2 <= len(shape) <= len(full) and all(
+            length == lengths[letter] or (length == 1 and letter not in "YX")
+            for letter, length in zip(letters, shape, strict=True)
+        )
+        if not fits:
+            raise ShapeError(self._mask_mismatch(shape))
+        return letters
+
+    def mask_view(self, mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a read-only view (leading…, Y, X) of a mask, repeated for all slices.
+
+        Raises
+        ------
+        ShapeError
+            If the mask does not fit the image.
+        """
+        letters = self.mask_letters(mask.shape)
+        order = self.leading + "YX"
+        view = mask.transpose([letters.index(each) for each in order if each in letters])
+        lengths = [self.shape[self.letters.index(each)] for each in order]
+        return np.broadcast_to(view, lengths)
+
+    def _mask_mismatch(self, shape: tuple[int, ...]) -> str:
+        text = (
+            f"The mask has the shape {shape}, but the image's axes {self.letters!r} with shape "
+            f"{self.shape} need a mask of shape {self.spatial_shape}"
+        )
+        if self.leading:
+            text += " or of a single (Y, X) slice"
+        if shape == self.shape and self.channels:
+            return text + ": a mask has no channels. Combine them first: mask.any(axis=…)."
+        if "C" not in self.letters and shape == self.shape[:-1]:
+            return text + ". If the image's last axis holds channels, say so: axes='…YXC'."
+        return text + ". Draw the mask on the same image."
 
 
 def parse(axes: str | None, shape: tuple[int, ...]) -> Axes:
@@ -75,30 +131,24 @@ def parse(axes: str | None, shape: tuple[int, ...]) -> Axes:
     """
     if len(shape) < 2:
         raise ShapeError(f"An image has at least the axes Y and X; got the shape {shape}.")
-    if axes is None:
-        coloured = len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) >= 16
-        ending = "YXC" if coloured else "YX"
-        letters = _leading_names(len(shape) - len(ending)) + ending
-    else:
-        letters = axes.upper() if isinstance(axes, str) else ""
-        if not letters.isalpha() or len(set(letters)) != len(letters) or not {"Y", "X"} <= {*letters}:
-            raise ShapeError(
-                'axes must be a different letter for each axis, Y and X among them, as in "YX", '
-                f'"YXC", "ZYX" or "TCZYX"; got {axes!r}.'
-            )
-        if len(letters) != len(shape):
-            raise ShapeError(
-                f"axes {letters!r} name {len(letters)} axes, but the image has {len(shape)}: "
-                f"its shape is {shape}. Give one letter for each axis."
-            )
     if 0 in shape:
         raise ShapeError(f"The image has no pixels: its shape is {shape}.")
-    return Axes(letters)
-
-
-def _leading_names(count: int) -> str:
-    # the usual names from the right (…TZ), then whatever letters are left
-    names = "ABDEFGHIJKLMNOPQRSUVWTZ"
-    if count > len(names):
-        raise ShapeError(f"An image has at most {len(names) + 2} axes; got {count + 2}.")
-    return names[len(names) - count :]
+    if axes is None:
+        coloured = len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) >= 16
+        plane = "YXC" if coloured else "YX"
+        count = len(shape) - len(plane)
+        if count > len(_LEADING):
+            raise ShapeError(f"An image has at most {len(_LEADING)} leading axes; got {count}.")
+        return Axes(_LEADING[len(_LEADING) - count :] + plane, shape)
+    letters = axes.upper() if isinstance(axes, str) else ""
+    if not letters.isalpha() or len({*letters}) < len(letters) or not {"Y", "X"} <= {*letters}:
+        raise ShapeError(
+            'axes must be a different letter for each axis, Y and X among them, as in "YX", '
+            f'"YXC", "ZYX" or "TCZYX"; got {axes!r}.'
+        )
+    if len(letters) != len(shape):
+        raise ShapeError(
+            f"The axes {letters!r} are {len(letters)}, but the image has {len(shape)}: its shape "
+            f"is {shape}. Give one letter for each axis."
+        )
+    return Axes(letters, shape)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
-from .errors import DeviceError
+from .errors import BackendError, DeviceError
 
 if TYPE_CHECKING:
     import torch
+
+T = TypeVar("T")
+
+SMALLEST_TILE = 128  # px; a model sees too little of the surroundings in smaller ones
 
 
 @dataclass(frozen=True)
@@ -68,3 +73,94 @@ def resolve(name: str = "auto") -> ResolvedDevice:
             f'Available: {", ".join(here)}. Choose one of them, or "auto".'
         )
     return ResolvedDevice(torch.device(name), "asked for")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a prediction takes of a device's memory.
+
+    Attributes
+    ----------
+    device : torch.device
+    batch : int
+        Samples at once.
+    tile : int
+        Largest height and width at once, px.
+    """
+
+    device: torch.device
+    batch: int
+    tile: int
+
+    def reduced(self) -> Footprint | None:
+        """Return the next smaller one: half the batch, then half the tile, then on the CPU."""
+        import torch
+
+        if self.batch > 1:
+            return replace(self, batch=self.batch // 2)
+        if self.tile >= 2 * SMALLEST_TILE:
+            return replace(self, tile=self.tile // 2)
+        if self.device.type != "cpu":
+            return replace(self, device=torch.device("cpu"))
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.device}, batch {self.batch}, tiles of {self.tile} px"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that a device's memory did not suffice."""
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    # TorchScript, MPS and the CPU's allocator say so in words only
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "not enough memory" in text
+    )
+
+
+def run_within_memory(
+    run: Callable[[Footprint], T], footprint: Footprint, report: Callable[[str], None]
+) -> tuple[T, Footprint]:
+    """Run with ever smaller footprints until the memory suffices.
+
+    Parameters
+    ----------
+    run : callable
+        Takes a footprint; may run out of memory.
+    footprint : Footprint
+        To begin with.
+    report : callable
+        Gets a sentence for each time that the footprint was reduced.
+
+    Returns
+    -------
+    result, footprint
+        What ``run`` returned, and with which footprint.
+
+    Raises
+    ------
+    BackendError
+        If the smallest footprint is still too large. All other errors of ``run`` pass through.
+    """
+    import torch
+
+    while True:
+        try:
+            return run(footprint), footprint
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            smaller = footprint.reduced()
+            if smaller is None:
+                raise BackendError(
+                    f"The memory does not suffice ({footprint}). Close other programs, or fill "
+                    "a smaller hole, or choose a smaller model."
+                ) from error
+        # outside of the except clause, whose traceback keeps tensors alive
+        if footprint.device.type == "cuda":
+            torch.cuda.empty_cache()
+        report(f"Out of memory ({footprint}); trying again with {smaller}.")
+        footprint = smaller

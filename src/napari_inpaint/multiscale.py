@@ -1,0 +1,150 @@
+"""Fill a hole that is larger than a model's working size: coarse first, then its rim in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from . import masks, tiling
+from .masks import Box, Hole
+
+Pixels = npt.NDArray[np.float32]
+
+# (N, H, W, C) in [0, 1] and (N, H, W) → (N, H, W, C)
+Predict = Callable[[Pixels, Hole], Pixels]
+
+COARSE_SHARE = 0.25  # of the work: a level has a quarter of the pixels of the next
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a model works on best.
+
+    Attributes
+    ----------
+    working_size : int
+        Widest hole that it fills well at once, px.
+    context : int
+        Known margin that it wants to see, px.
+    step : int
+        Heights and widths that it takes are multiples of this, px.
+    batch_size : int
+        Tiles at once.
+    """
+
+    working_size: int
+    context: int
+    step: int
+    batch_size: int
+
+    @property
+    def tile(self) -> int:
+        """Height and width of a tile, px."""
+        return -(-(self.working_size + 2 * self.context) // self.step) * self.step
+
+
+def fill(
+    image: Pixels, hole: Hole, predict: Predict, scale: Scale, refine: bool
+) -> Generator[float, None, Pixels]:
+    """Fill a hole of any size.
+
+    Whatever lies deeper in the hole than half the working size is taken from a fill at half
+    resolution, which is made in the same way. With it as known, the rest is filled in tiles.
+
+    Parameters
+    ----------
+    image : (H, W, C) float32 array
+        In [0, 1], zero in the hole.
+    hole : (H, W) bool array
+        True = hole; some pixels are, some are not.
+    predict : callable
+        Takes and returns a batch.
+    scale : Scale
+        Of the model.
+    refine : bool
+        Whether to fill again at full resolution what was filled at reduced size.
+
+    Yields
+    ------
+    float
+        Done so far, from 0 to 1, between batches.
+    """
+    height, width = hole.shape
+    whole = masks.grow(Box(0, 0, height, width), 0, scale.step, (height, width))
+    image, hole = masks.crop(image, whole), masks.crop(hole, whole)
+    back = (slice(-whole.top, height - whole.top), slice(-whole.left, width - whole.left))
+    area = masks.bounds(hole)
+    if max(area.bottom - area.top, area.right - area.left) <= scale.working_size:
+        return predict(image[np.newaxis], hole[np.newaxis])[0][back]
+    depth, reach = masks.depth(hole), scale.working_size // 2
+    share = 0.0
+    if not refine or depth.max() > reach:
+        share = COARSE_SHARE if refine else 1.0
+        coarse = yield from _part(fill(*_halved(image, hole), predict, scale, refine), share)
+        image = np.where(hole[..., np.newaxis], _doubled(coarse), image)
+    if not refine:
+        return image[back]
+    rim = hole & (depth <= reach)
+    tiles = _fill_in_tiles(image, rim, predict, scale)
+    refined = yield from _part(tiles, 1 - share, start=share)
+    if share:
+        # what was refined turns smoothly into what was not
+        refined_share = np.clip(2 * (1 - depth / reach), 0, 1)[..., np.newaxis]
+        refined = refined_share * refined + (1 - refined_share) * image
+    return np.where(rim[..., np.newaxis], refined, image)[back]
+
+
+def _fill_in_tiles(
+    image: Pixels, hole: Hole, predict: Predict, scale: Scale
+) -> Generator[float, None, Pixels]:
+    plan = tiling.plan((hole.shape[0], hole.shape[1]), scale.tile, 2 * scale.context)
+    tiles = [tile for tile in plan if hole[tile.window].any()]
+    blank = np.where(hole[..., np.newaxis], np.float32(0), image)
+    result = np.zeros_like(image)
+    for start in range(0, len(tiles), scale.batch_size):
+        batch = tiles[start : start + scale.batch_size]
+        filled = predict(
+            np.stack([blank[tile.window] for tile in batch]),
+            np.stack([hole[tile.window] for tile in batch]),
+        )
+        for tile, each in zip(batch, filled, strict=True):
+            result[tile.window] += tile.weights[..., np.newaxis] * each
+        yield (start + len(batch)) / len(tiles)
+    return result
+
+
+def _part(
+    steps: Generator[float, None, Pixels], share: float, start: float = 0.0
+) -> Generator[float, None, Pixels]:
+    """Pass on the steps of a part of the work as shares of the whole."""
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            filled: Pixels = end.value
+            return filled
+        yield start + share * done
+
+
+def _halved(image: Pixels, hole: Hole) -> tuple[Pixels, Hole]:
+    """Average the known pixels of each 2 × 2 block; blocks without any are hole."""
+    height, width, channels = image.shape
+    blocks = (height // 2, 2, width // 2, 2)
+    known = (~hole).reshape(blocks).sum(axis=(1, 3), dtype=np.float32)
+    sums = image.reshape(*blocks, channels).sum(axis=(1, 3))
+    return sums / np.maximum(known, 1)[..., np.newaxis], known == 0
+
+
+def _doubled(image: Pixels) -> Pixels:
+    import cv2
+
+    size = (2 * image.shape[1], 2 * image.shape[0])
+    # plane by plane: OpenCV takes four channels at most
+    planes = [
+        cv2.resize(np.ascontiguousarray(image[..., channel]), size, interpolation=cv2.INTER_CUBIC)
+        for channel in range(image.shape[-1])
+    ]
+    return np.stack(planes, axis=-1).clip(0, 1)
