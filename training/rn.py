@@ -1,0 +1,220 @@
+"""RN: region normalisation, and the network that is built on it.
+
+Paper: Yu, Guo, Jin, Wu, Chen, Li, Zhang, Liu, "Region Normalization for Image Inpainting", AAAI
+2020.
+
+Equations, for one channel x and its pixels divided into regions R_k (hole and known)::
+
+    mu_k = sum_{R_k} x / |R_k|,   var_k = sum_{R_k} (x - mu_k)^2 / |R_k|         (1)
+    xhat = (x - mu_k) / sqrt(var_k + eps)   in R_k                               (2)
+
+    RN-B   y = xhat (1 + gamma_k) + beta_k   in R_k; the regions are the given mask's    (3)
+
+    RN-L   r = sigmoid(conv7x7([mean_c x, max_c x]))                             (4)
+           the regions are r >= 0.8 and r < 0.8                                  (5)
+           y = xhat (1 + conv7x7(r)) + conv7x7(r)                                (6)
+
+RN-B stands in the encoder, where the mask is known; RN-L everywhere behind it.
+
+Deviations from the published network, and why:
+
+- Statistics are per sample, so a fill does not depend on its neighbours in the batch;
+  ``style="batch"`` computes them over the batch as published. Train in the style that ships.
+- RN-B adds each region's beta in its own region, as (3) says; the published code adds both
+  everywhere, where their sum is one shift.
+- The hole enters as 0.5, not as white: the middle of the range, as in every network here.
+- Images are padded to multiples of 4 px, and to 12 px at least, which the reflecting convolutions
+  of the bottom need.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.layers import Network, blank_and_pad
+
+Style = Literal["sample", "batch"]
+
+
+def normalize_regions(x: Tensor, region: Tensor, over_batch: bool) -> Tensor:
+    """Normalise a region and the rest, each by its own mean and variance (equations 1 and 2).
+
+    Parameters
+    ----------
+    x : Tensor
+        (N, C, H, W). Half-precision features are summed in float32.
+    region : Tensor
+        (N, 1, H, W), 1 in one region and 0 in the other; either may be empty.
+    over_batch : bool
+        Whether the batch shares its statistics; else every sample has its own.
+
+    Returns
+    -------
+    Tensor
+        (N, C, H, W), float32 or wider.
+    """
+    over = [0, 2, 3] if over_batch else [2, 3]
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    region = region.to(x.dtype)
+    normalized = torch.zeros_like(x)
+    for inside in (region, 1 - region):
+        count = inside.sum(over, keepdim=True).clamp(min=1)
+        mean = (x * inside).sum(over, keepdim=True) / count
+        centred = (x - mean) * inside
+        variance = centred.square().sum(over, keepdim=True) / count
+        normalized = normalized + centred * torch.rsqrt(variance + 1e-5)
+    return normalized
+
+
+class RegionNormB(nn.Module):
+    """RN-B: the regions are the mask's, each with an affine of its own (equation 3).
+
+    Parameters
+    ----------
+    channels : int
+        Of the features.
+    style : {"sample", "batch"}
+        Whether every sample has statistics of its own.
+    """
+
+    def __init__(self, channels: int, style: Style = "sample") -> None:
+        super().__init__()
+        self.over_batch = style == "batch"
+        self.gamma_hole = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.gamma_known = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.beta_hole = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.beta_known = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor, hole: Tensor) -> Tensor:
+        """Normalise features (N, C, H, W); ``hole`` (N, 1, H', W') is resized to them."""
+        hole = F.interpolate(hole, size=[x.shape[2], x.shape[3]], mode="nearest")
+        gamma = torch.lerp(self.gamma_known, self.gamma_hole, hole)  # (N, C, H, W)
+        beta = torch.lerp(self.beta_known, self.beta_hole, hole)
+        return normalize_regions(x, hole, self.over_batch) * (1 + gamma) + beta
+
+
+class RegionNormL(nn.Module):
+    """RN-L: finds the regions by itself; one affine map for all channels (equations 4 to 6).
+
+    The threshold passes no gradient: the response is learned through the affine alone.
+
+    Parameters
+    ----------
+    style : {"sample", "batch"}
+        Whether every sample has statistics of its own.
+    threshold : float
+        Response from which on a pixel belongs to the first region.
+    """
+
+    def __init__(self, style: Style = "sample", threshold: float = 0.8) -> None:
+        super().__init__()
+        self.over_batch = style == "batch"
+        self.threshold = threshold
+        self.response = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+        self.gamma = nn.Conv2d(1, 1, 7, padding=3)
+        self.beta = nn.Conv2d(1, 1, 7, padding=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise features (N, C, H, W)."""
+        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)  # (N, 2, H, W)
+        response = torch.sigmoid(self.response(pooled))  # (N, 1, H, W)
+        region = (response.detach() >= self.threshold).to(x.dtype)
+        normalized = normalize_regions(x, region, self.over_batch)
+        gamma: Tensor = self.gamma(response)  # (N, 1, H, W)
+        beta: Tensor = self.beta(response)
+        return normalized * (1 + gamma) + beta
+
+
+def reflecting(channels: int, out_channels: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
+    """Make a convolution that keeps the size and reflects the image at its border."""
+    reach = dilation * (kernel // 2)
+    return nn.Conv2d(
+        channels, out_channels, kernel, padding=reach, dilation=dilation, padding_mode="reflect"
+    )
+
+
+class EncoderBlock(nn.Module):
+    """Convolution, RN-B, ReLU."""
+
+    def __init__(self, conv: nn.Conv2d, style: Style) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = RegionNormB(conv.out_channels, style)
+
+    def forward(self, x: Tensor, hole: Tensor) -> Tensor:
+        """Transform features (N, C, H, W), ``hole`` (N, 1, H', W') of any size."""
+        return F.relu(self.norm(self.conv(x), hole))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, the first with dilation 2, with RN-L; no activation after the sum."""
+
+    def __init__(self, channels: int, style: Style) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            reflecting(channels, channels, 3, dilation=2),
+            RegionNormL(style),
+            nn.ReLU(),
+            reflecting(channels, channels, 3),
+            RegionNormL(style),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform features (N, C, H, W)."""
+        residual: Tensor = self.layers(x)
+        return x + residual
+
+
+def decoder_block(channels: int, out_channels: int, style: Style) -> nn.Sequential:
+    """Make a sub-pixel convolution to twice the size, RN-L, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 4 * out_channels, 3, padding=1),
+        nn.PixelShuffle(2),
+        RegionNormL(style),
+        nn.ReLU(),
+    )
+
+
+class RN(Network):
+    """The paper's network: EdgeConnect's generator with sub-pixel upsampling and RN.
+
+    Parameters
+    ----------
+    base : int
+        Channels at full resolution; 64 in the paper.
+    blocks : int
+        Residual blocks at a quarter of the resolution; 8 in the paper.
+    style : {"sample", "batch"}
+        Statistics of every normalisation; "batch" in the paper.
+    """
+
+    def __init__(self, base: int = 64, blocks: int = 8, style: Style = "sample") -> None:
+        super().__init__()
+        self.encoder = nn.ModuleList(
+            [
+                EncoderBlock(reflecting(3, base, 7), style),
+                EncoderBlock(nn.Conv2d(base, 2 * base, 4, stride=2, padding=1), style),
+                EncoderBlock(nn.Conv2d(2 * base, 4 * base, 4, stride=2, padding=1), style),
+            ]
+        )
+        self.middle = nn.Sequential(*(ResidualBlock(4 * base, style) for _ in range(blocks)))
+        self.decoder = nn.Sequential(
+            decoder_block(4 * base, 2 * base, style),
+            decoder_block(2 * base, base, style),
+            reflecting(base, 3, 7),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+                module.weight.data *= 0.1
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Predict the whole image (N, 3, H, W), in [0, 1]."""
+        height, width = image.shape[2], image.shape[3]
+        x, hole = blank_and_pad(image, hole, stride=4, minimum=12)
+        for block in self.encoder:
+            x = block(x, hole)
+        x = self.decoder(self.middle(x))
+        return (torch.tanh(x[:, :, :height, :width]) + 1) / 2
