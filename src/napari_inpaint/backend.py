@@ -48,9 +48,7 @@ class ClassInfo:
 
     def __post_init__(self) -> None:
         _require(isinstance(self.name, str) and bool(self.name), "name", "text", self.name)
-        hexadecimal = isinstance(self.colour, str) and re.fullmatch(
-            r"#[0-9a-fA-F]{6}", self.colour
-        )
+        hexadecimal = isinstance(self.colour, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", self.colour)
         _require(bool(hexadecimal), "colour", "'#rrggbb'", self.colour)
 
 

@@ -10,11 +10,7 @@ import numpy.typing as npt
 
 from .errors import DtypeError
 
-SUPPORTED = ("bool", "uint8", "uint16", "uint32", "int16", "int32") + (
-    "float16",
-    "float32",
-    "float64",
-)
+SUPPORTED = tuple("bool uint8 uint16 uint32 int16 int32 float16 float32 float64".split())
 PERCENTILES = (0.5, 99.5)
 HEADROOM = 0.1  # of the span, on either side: fills may exceed what is around them
 SAMPLE = 1 << 14  # known pixels that suffice for a percentile

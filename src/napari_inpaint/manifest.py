@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -136,7 +136,7 @@ def _are_tables(value: tuple[object, ...]) -> bool:
 
 
 # by the field's annotation, which is text in this module
-_CHECKS = {
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "text"),
     "int": (lambda value: _is_int(value) and value >= 1, "a whole number from 1 up"),
     "int | None": (

@@ -67,9 +67,10 @@ def as_hole(mask: npt.NDArray[Any]) -> Hole:
     if mask.dtype == np.bool_:
         return mask
     if mask.dtype.kind in "iu":
-        return mask != 0
+        hole: Hole = mask != 0
+        return hole
     if mask.dtype.kind == "f":
-        hole: Hole = mask == 1
+        hole = mask == 1
         if not (hole | (mask == 0)).all():
             raise DtypeError(
                 "A mask of floats may only hold 0 (known) and 1 (hole); this one holds other "
@@ -223,10 +224,8 @@ def regions(hole: Hole, context: int, working_size: int, step: int) -> Iterator[
 def _distance(hole: Hole) -> npt.NDArray[np.float32]:
     import cv2
 
-    distance: npt.NDArray[np.float32] = cv2.distanceTransform(
-        hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-    )
-    return distance
+    distance = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return distance.astype(np.float32, copy=False)
 
 
 def _cells(hole: Hole) -> npt.NDArray[np.uint8]:

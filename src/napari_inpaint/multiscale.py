@@ -78,7 +78,8 @@ def fill(
     back = (slice(-whole.top, height - whole.top), slice(-whole.left, width - whole.left))
     area = masks.bounds(hole)
     if max(area.bottom - area.top, area.right - area.left) <= scale.working_size:
-        return predict(image[np.newaxis], hole[np.newaxis])[0][back]
+        only: Pixels = predict(image[np.newaxis], hole[np.newaxis])[0]
+        return only[back]
     depth, reach = masks.depth(hole), scale.working_size // 2
     share = 0.0
     if not refine or depth.max() > reach:
@@ -92,8 +93,8 @@ def fill(
     refined = yield from _part(tiles, 1 - share, start=share)
     if share:
         # what was refined turns smoothly into what was not
-        refined_share = np.clip(2 * (1 - depth / reach), 0, 1)[..., np.newaxis]
-        refined = refined_share * refined + (1 - refined_share) * image
+        shown: Pixels = np.clip(2 * (1 - depth / reach), 0, 1).astype(np.float32)[..., np.newaxis]
+        refined = shown * refined + (1 - shown) * image
     return np.where(rim[..., np.newaxis], refined, image)[back]
 
 

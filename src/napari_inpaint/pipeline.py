@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -12,68 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import axes as axes_of
-from . import device as devices
-from . import intensity, masks, registry
+from . import intensity, masks
 from .axes import Axes
-from .backend import Backend
-from .errors import BackendError, Cancelled, OptionError, ShapeError
+from .errors import Cancelled, ShapeError
 from .masks import Region
 from .multiscale import Scale, fill
+from .planning import Options, Plan, choose_backend, plan
 from .predictor import Predictor
-from .torchscript import open_artifact
 
-STEP = 64  # px: regions have heights and widths that are multiples of this, so that sizes repeat
-STRATEGIES = ("auto", "crop", "resize")
-FALLBACK = "biharmonic"
-
-
-@dataclass(frozen=True)
-class Options:
-    """Everything that a person can set, each default only here.
-
-    Attributes
-    ----------
-    dilate : int
-        Grow the hole by this, px.
-    feather : int
-        Blend the fill into its surroundings over this width inside the hole, px.
-    context : int or None
-        Known margin around a hole that the model sees, px; None: what the backend asks for.
-    strategy : str
-        For holes larger than the backend's working size: "crop" fills them at full resolution
-        only, "resize" at reduced size only, "auto" at reduced size first and then again along
-        the rim.
-    batch_size : int
-        Regions or tiles at once; halved when memory runs out.
-    seed : int
-        For backends that draw random numbers.
-
-    Raises
-    ------
-    OptionError
-        If a value is of the wrong type or out of range.
-    """
-
-    dilate: int = 0
-    feather: int = 0
-    context: int | None = None
-    strategy: str = "auto"
-    batch_size: int = 8
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        least = {"dilate": 0, "feather": 0, "batch_size": 1, "seed": 0}
-        if self.context is not None:
-            least["context"] = 1
-        for name, low in least.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-                raise OptionError(f"{name} must be a whole number from {low} up; got {value!r}.")
-        if self.strategy not in STRATEGIES:
-            raise OptionError(
-                f"strategy must be one of {', '.join(STRATEGIES)}; got {self.strategy!r}."
-            )
+__all__ = ["Options", "Plan", "Step", "choose_backend", "inpaint", "inpaint_steps", "plan"]
 
 
 @dataclass(frozen=True)
@@ -83,72 +29,6 @@ class Step:
     done: int
     total: int
     message: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do, settled before it begins."""
-
-    axes: Axes
-    backend: Backend
-    device: devices.ResolvedDevice
-    options: Options
-
-
-def choose_backend(channels: int | None) -> str:
-    """Return the name of the backend that "auto" stands for.
-
-    Parameters
-    ----------
-    channels : int or None
-        Of the image: three or four mean colour; None: no channel axis.
-    """
-    domain = "photo" if channels in (3, 4) else "fluorescence"
-    fitting = [
-        info.name
-        for info in registry.list_backends()
-        if info.domain == domain
-        and "inpaint" in info.provides
-        and registry.provider(info.name) == registry.OWN_DISTRIBUTION
-    ]
-    return fitting[0] if fitting else FALLBACK
-
-
-def plan(
-    shape: tuple[int, ...],
-    dtype: npt.DTypeLike,
-    *,
-    backend: str | os.PathLike[str] = "auto",
-    device: str = "auto",
-    axes: str | None = None,
-    labels: object = None,
-    **options: Any,
-) -> Plan:
-    """Check everything that can be checked without reading a pixel.
-
-    Parameters
-    ----------
-    shape, dtype
-        Of the image.
-    backend, device, axes, labels, **options
-        As ``inpaint`` takes them.
-
-    Raises
-    ------
-    InpaintError
-        Of the kind that fits what is wrong.
-    """
-    unknown = sorted(options.keys() - Options.__dataclass_fields__.keys())
-    if unknown:
-        raise OptionError(
-            f"There is no option {', '.join(unknown)}. "
-            f"There are: {', '.join(Options.__dataclass_fields__)}."
-        )
-    intensity.check_dtype(dtype)
-    named = axes_of.parse(axes, shape)
-    return Plan(
-        named, _resolved(backend, named, labels), devices.resolve(device), Options(**options)
-    )
 
 
 def inpaint(
@@ -212,29 +92,9 @@ def inpaint_steps(
 Job = tuple[tuple[int, ...], Region]
 
 
-def _resolved(backend: str | os.PathLike[str], axes: Axes, labels: object) -> Backend:
-    if isinstance(backend, str) and backend == "auto":
-        backend = choose_backend(axes.channels if axes.colours == 3 else None)
-    if isinstance(backend, os.PathLike) or str(backend).endswith(".pt"):
-        found: Backend = open_artifact(backend)
-    else:
-        found = registry.get_backend(backend)
-    info = found.info
-    needed = "inpaint" if labels is None else "guide"
-    if needed not in info.provides:
-        able = [each.name for each in registry.list_backends() if needed in each.provides]
-        raise BackendError(
-            f"The backend {info.name!r} does not provide {needed!r}, only "
-            f"{', '.join(sorted(info.provides))}. Backends that do: {', '.join(able) or 'none'}."
-        )
-    if labels is not None:
-        raise OptionError("This version cannot fill from labels. Leave labels out.")
-    return found
-
-
 def _regions(settled: Plan, view: npt.NDArray[Any], hole: masks.Hole) -> list[Job]:
     """Find the regions of all slices, or say which slices have nothing known."""
-    scale = _scale(settled)
+    scale = settled.scale
     jobs: list[Job] = []
     full: list[tuple[int, ...]] = []
     for index in np.ndindex(view.shape[:-3]):
@@ -268,16 +128,6 @@ def _nothing_known(full: list[tuple[int, ...]], axes: Axes) -> str:
     )
 
 
-def _scale(settled: Plan) -> Scale:
-    info, options = settled.backend.info, settled.options
-    return Scale(
-        info.working_size,
-        options.context or info.context,
-        -(-STEP // info.multiple) * info.multiple,
-        options.batch_size,
-    )
-
-
 def _run(
     settled: Plan, pixels: npt.NDArray[Any], jobs: list[Job]
 ) -> Generator[Step, None, npt.NDArray[Any]]:
@@ -286,7 +136,7 @@ def _run(
         return result
     options, info = settled.options, settled.backend.info
     source, target = settled.axes.image_view(pixels), settled.axes.image_view(result)
-    scale = _scale(settled)
+    scale = settled.scale
     predictor = Predictor(
         settled.backend, settled.device.device, options.batch_size, options.seed, _warn
     )

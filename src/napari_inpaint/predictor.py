@@ -76,11 +76,10 @@ class Predictor:
             If the backend raises, or returns a wrong shape or numbers that are not finite.
         """
         count, height, width, channels = images.shape
-        wanted = self.info.channels
+        wanted = self.info.channels or channels
         pixels = np.moveaxis(images, -1, 1)
         masks = holes[:, np.newaxis].astype(np.float32)
-        split = wanted is not None and wanted != channels
-        if split:
+        if wanted != channels:
             # each channel by itself, as grey in as many equal channels as the model wants
             pixels = pixels.reshape(count * channels, 1, height, width).repeat(wanted, axis=1)
             masks = masks.repeat(channels, axis=0)
@@ -90,7 +89,7 @@ class Predictor:
         )
         limit = self.footprint.tile if used.tile == whole.tile else used.tile
         self.footprint = replace(used, tile=limit)
-        if split:
+        if wanted != channels:
             result = result.mean(axis=1).reshape(count, channels, height, width)
         return np.moveaxis(result, 1, -1)
 

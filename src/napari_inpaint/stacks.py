@@ -111,7 +111,7 @@ def _lazily(image: dask.array.Array, mask: Any, settings: dict[str, Any]) -> das
     def fill(pixels: np.ndarray[Any, Any], hole: np.ndarray[Any, Any]) -> Any:
         return pipeline.inpaint(pixels, hole, **settings | {"axes": letters})
 
-    return dask.array.blockwise(
+    filled: dask.array.Array = dask.array.blockwise(
         fill,
         letters,
         image.rechunk(plane),
@@ -123,3 +123,4 @@ def _lazily(image: dask.array.Array, mask: Any, settings: dict[str, Any]) -> das
         concatenate=True,
         name=f"inpaint-{dask.base.tokenize(image, mask, settings)}",
     )
+    return filled

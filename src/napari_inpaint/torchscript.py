@@ -63,8 +63,8 @@ class ArtifactBackend:
             with warnings.catch_warnings():
                 # deprecated upstream, and supported here: this module is the only place
                 warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-                module = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
-        except Exception as error:  # noqa: BLE001 - a damaged file fails in torch in many ways
+                module = torch.jit.load(io.BytesIO(content), map_location="cpu")
+        except Exception as error:  # a damaged file fails in torch in many ways
             reason = str(error).strip().split("\n")[0]
             raise ArtifactError(
                 f"torch {torch.__version__} cannot load {self.path}: {reason} "
@@ -117,7 +117,7 @@ class Loaded:
             )
         run: Callable[..., torch.Tensor] = getattr(self.module, _METHODS[method])
         # sizes change from call to call, and each new one would be profiled and compiled
-        with torch.jit.optimized_execution(False):  # type: ignore[no-untyped-call]
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             return run(*(each.contiguous(memory_format=torch.channels_last) for each in tensors))
 
 
