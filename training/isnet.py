@@ -1,0 +1,304 @@
+"""ISNet: two interacting branches, one at full resolution and one that descends.
+
+Paper: Li, Lu, Zhang, Cheng, Xu, Yu, He, Zhou, Yang, "Interactive Separation Network for Image
+Inpainting", ICIP 2020.
+
+Stage n = 1..4 takes the high branch H (c channels, full size) and the low branch L (c 2^(n-1)
+channels, 1 / 2^(n-1) of the size; the first stage has H alone)::
+
+    Inpainting    H, L <- residual blocks x <- tanh(x + F(x)); dilation 1 in H, 2 in L   (a)
+    Interaction   H' = [H, up^(n-1)(L)],   L' = [down^n(H), down(L)]                     (b)
+    Aggregation   H <- tanh(conv(H')),     L <- tanh(conv(L')), c and c 2^n channels     (c)
+
+    I_pred = (tanh(fuse([H, up^4(L)])) + 1) / 2     the final fusion                     (1)
+
+``down`` is a 3 x 3 convolution with stride 2 that doubles the channels; ``up`` is the sub-pixel
+convolution that halves them: 3 x 3 to twice the channels, then a pixel shuffle. Every convolution
+carries a spectral norm and no bias, every activation is tanh, nothing else is normalised.
+
+The paper's table 1: ``ISNet(final_fusion=False, sub_pixel=False)``, ``ISNet(sub_pixel=False)``,
+``ISNet()``, ``UNetLike()``; table 2: ``ISNet(blocks=1..4)``; all with ``use_mask=False``. Its "M"
+is 2^20 parameters.
+
+Deviations from the published network, and why:
+
+- ``use_mask`` adds the mask as a fourth input channel: the published network cannot tell a hole
+  from a patch of the same colour.
+- The hole enters as 0.5, not as black: the middle of the range, as in every network here.
+- F(x) is scaled by 0.1. The published initial weights of N(0, 0.001) were to start the residual
+  blocks near the identity, but a spectral norm cancels the scale of the weights.
+- Images are padded to multiples of 16 px, the depth of the low branch.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from training.layers import Network, blank_and_pad
+
+STAGES = 4
+
+
+def conv(
+    channels: int,
+    out_channels: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    bias: bool = False,
+) -> nn.Module:
+    """Make a zero-padded convolution with spectral norm."""
+    layer = nn.Conv2d(
+        channels, out_channels, kernel, stride, dilation * (kernel // 2), dilation, bias=bias
+    )
+    nn.init.normal_(layer.weight, 0, 0.02)
+    return spectral_norm(layer)
+
+
+def down(channels: int, steps: int) -> nn.Sequential:
+    """Make ``steps`` convolutions that halve the size and double the channels."""
+    layers: list[nn.Module] = []
+    for i in range(steps):
+        layers += [conv(channels * 2**i, channels * 2 ** (i + 1), stride=2), nn.Tanh()]
+    return nn.Sequential(*layers)
+
+
+def up(channels: int, steps: int, *, sub_pixel: bool) -> nn.Sequential:
+    """Make ``steps`` doublings of the size.
+
+    Sub-pixel convolutions halve the channels each; without them, one bilinear interpolation keeps
+    them.
+    """
+    if not sub_pixel:
+        return nn.Sequential(nn.Upsample(scale_factor=2**steps, mode="bilinear"))
+    layers: list[nn.Module] = []
+    for i in range(steps):
+        layers += [conv(channels // 2**i, 2 * channels // 2**i), nn.PixelShuffle(2), nn.Tanh()]
+    return nn.Sequential(*layers)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside the identity (a)."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            conv(channels, channels, dilation=dilation), nn.Tanh(), conv(channels, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform features (N, C, H, W)."""
+        return torch.tanh(x + 0.1 * self.layers(x))
+
+
+class Head(nn.Module):
+    """Input to ``channels`` features: two convolutions beside a 1 x 1 projection."""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            conv(in_channels, 2 * channels), nn.Tanh(), conv(2 * channels, channels)
+        )
+        self.shortcut = nn.Conv2d(in_channels, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform the input (N, C, H, W)."""
+        return torch.tanh(self.shortcut(x) + self.layers(x))
+
+
+class FirstStage(nn.Module):
+    """Splits the low branch off (a to c with n = 1); its output is ``(high, low)``."""
+
+    def __init__(self, base: int, blocks: int) -> None:
+        super().__init__()
+        self.high_blocks = nn.Sequential(*(ResidualBlock(base, 1) for _ in range(blocks)))
+        self.high_to_low = down(base, 1)
+        self.high = nn.Sequential(conv(base, base), nn.Tanh())
+        self.low = nn.Sequential(conv(2 * base, 2 * base), nn.Tanh())
+
+    def forward(self, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Take (N, c, H, W); return it and (N, 2c, H/2, W/2)."""
+        high = self.high_blocks(high)
+        return self.high(high), self.low(self.high_to_low(high))
+
+
+class Stage(nn.Module):
+    """Stage n = 2..4 (a to c).
+
+    Parameters
+    ----------
+    base : int
+        Channels c of the high branch.
+    n : int
+        The stage's number, from 1.
+    low_out : int
+        Channels of the low branch behind the stage.
+    blocks : int
+        Residual blocks per branch.
+    sub_pixel : bool
+        Whether the low branch rises through sub-pixel convolutions.
+    """
+
+    def __init__(self, base: int, n: int, low_out: int, blocks: int, *, sub_pixel: bool) -> None:
+        super().__init__()
+        low_in = base * 2 ** (n - 1)
+        self.high_blocks = nn.Sequential(*(ResidualBlock(base, 1) for _ in range(blocks)))
+        self.low_blocks = nn.Sequential(*(ResidualBlock(low_in, 2) for _ in range(blocks)))
+        self.low_to_high = up(low_in, n - 1, sub_pixel=sub_pixel)
+        self.high_to_low = down(base, n)
+        self.low_to_low = down(low_in, 1)
+        risen = base if sub_pixel else low_in
+        self.high = nn.Sequential(conv(base + risen, base), nn.Tanh())
+        self.low = nn.Sequential(conv(4 * low_in, low_out), nn.Tanh())
+
+    def forward(self, high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
+        """Take (N, c, H, W) and (N, c 2^(n-1), h, w); return (N, c, H, W), (N, c 2^n, h/2, w/2)."""
+        high, low = self.high_blocks(high), self.low_blocks(low)
+        to_high = torch.cat([high, self.low_to_high(low)], 1)
+        to_low = torch.cat([self.high_to_low(high), self.low_to_low(low)], 1)
+        return self.high(to_high), self.low(to_low)
+
+
+class FinalFusion(nn.Module):
+    """Brings the low branch up to the high one and decodes both (equation 1)."""
+
+    def __init__(self, base: int, low: int, *, sub_pixel: bool) -> None:
+        super().__init__()
+        self.low_to_high = up(low, STAGES, sub_pixel=sub_pixel)
+        risen = base if sub_pixel else low
+        self.layers = nn.Sequential(
+            conv(base + risen, base, 7, bias=True), nn.Tanh(), conv(base, 3, bias=True)
+        )
+
+    def forward(self, high: Tensor, low: Tensor) -> Tensor:
+        """Take (N, c, H, W) and (N, 16 c, H/16, W/16); return (N, 3, H, W), unbounded."""
+        out: Tensor = self.layers(torch.cat([high, self.low_to_high(low)], 1))
+        return out
+
+
+class HighAlone(nn.Module):
+    """The end of the paper's base model: a projection of the high branch."""
+
+    def __init__(self, base: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(base, 3, 1)
+
+    def forward(self, high: Tensor, low: Tensor) -> Tensor:
+        """Take (N, c, H, W) and the low branch, which has no influence; return (N, 3, H, W)."""
+        out: Tensor = self.layer(high)
+        return out
+
+
+class ISNet(Network):
+    """The paper's network.
+
+    Parameters
+    ----------
+    base : int
+        Channels c of the high branch; 32 in the paper.
+    blocks : int
+        Residual blocks per branch and stage; 4 in the paper.
+    final_fusion : bool
+        Whether the low branch of the last stage reaches the output.
+    sub_pixel : bool
+        Whether upsampling is learned; else bilinear. As in the paper's table 1, a final fusion
+        without it halves the width of the last low branch.
+    use_mask : bool
+        Whether the mask is a fourth input channel; not in the paper.
+    """
+
+    def __init__(
+        self,
+        base: int = 32,
+        blocks: int = 4,
+        *,
+        final_fusion: bool = True,
+        sub_pixel: bool = True,
+        use_mask: bool = True,
+    ) -> None:
+        super().__init__()
+        self.use_mask = use_mask
+        self.stride = 2**STAGES
+        self.head = Head(4 if use_mask else 3, base)
+        self.first = FirstStage(base, blocks)
+        widths = [base * 2**n for n in range(STAGES + 1)]
+        if final_fusion and not sub_pixel:
+            widths[STAGES] //= 2
+        self.stages = nn.ModuleList(
+            Stage(base, n, widths[n], blocks, sub_pixel=sub_pixel) for n in range(2, STAGES + 1)
+        )
+        self.end = (
+            FinalFusion(base, widths[STAGES], sub_pixel=sub_pixel)
+            if final_fusion
+            else HighAlone(base)
+        )
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Predict the whole image (N, 3, H, W), in [0, 1]."""
+        height, width = image.shape[2], image.shape[3]
+        x, hole = blank_and_pad(image, hole, self.stride)
+        if self.use_mask:
+            x = torch.cat([x, hole], 1)
+        high, low = self.first(self.head(x))
+        for stage in self.stages:
+            high, low = stage(high, low)
+        out = self.end(high, low)
+        return (torch.tanh(out[:, :, :height, :width]) + 1) / 2
+
+
+class UNetLikeBlock(nn.Module):
+    """Two convolutions, the first with dilation 2, beside the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=2, dilation=2),
+            nn.Tanh(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform features (N, C, H, W)."""
+        return torch.tanh(x + self.layers(x))
+
+
+class UNetLike(Network):
+    """The rival of the paper's table 1: EdgeConnect's generator with one level more.
+
+    Parameters
+    ----------
+    base : int
+        Channels at full resolution; 64 in the paper.
+    blocks : int
+        Residual blocks at an eighth of the resolution; 4 in the paper.
+    """
+
+    def __init__(self, base: int = 64, blocks: int = 4) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, base, 7, padding=3, padding_mode="reflect"),
+            nn.InstanceNorm2d(base),
+            nn.ReLU(),
+        ]
+        for width in (base, 2 * base, 4 * base):
+            layers += [
+                nn.Conv2d(width, 2 * width, 4, 2, 1),
+                nn.InstanceNorm2d(2 * width),
+                nn.ReLU(),
+            ]
+        layers += [UNetLikeBlock(8 * base) for _ in range(blocks)]
+        for width in (4 * base, 2 * base, base):
+            layers += [
+                nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
+                nn.InstanceNorm2d(width),
+                nn.ReLU(),
+            ]
+        layers.append(nn.Conv2d(base, 3, 7, padding=3, padding_mode="reflect"))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Predict the whole image (N, 3, H, W), in [0, 1]."""
+        height, width = image.shape[2], image.shape[3]
+        x = self.layers(blank_and_pad(image, hole, stride=8, minimum=16)[0])
+        return (torch.tanh(x[:, :, :height, :width]) + 1) / 2
