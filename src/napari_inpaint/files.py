@@ -86,9 +86,9 @@ def read_mask(path: Path, picture: Picture) -> NDArray[np.bool_]:
     source = read(path)
     values = source.array
     half = np.iinfo(values.dtype).max // 2 if source.lossy else 0
-    hole = np.asarray(values > half if source.lossy else values != 0)
+    hole: NDArray[np.bool_] = values > half if source.lossy else values != 0
     if source.axes and "C" in source.axes:
-        hole = hole.any(axis=source.axes.index("C"))
+        hole = np.asarray(hole.any(axis=source.axes.index("C")))
     if source.alpha is not None:
         visible = source.alpha > half
         drawn_in_black = not (hole & visible).any() and not visible.all()

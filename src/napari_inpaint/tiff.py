@@ -219,7 +219,7 @@ def _layout(tif: TiffFile, page: TiffPage, pixels: NDArray[Any]) -> dict[str, An
         tags = [each for each in tags if each[0] != 270]  # it names the shape without colours
     layout: dict[str, Any] = {
         "photometric": photometric,
-        "subfiletype": page.subfiletype,
+        "subfiletype": page.subfiletype or None,
         "metadata": None,
         "software": False,
         "resolution": tuple(
