@@ -244,27 +244,27 @@ def _merge(
     Returns the merged (K, 4) boxes, and for each box the number of the one that took it.
     """
 
-    def area(top_left: npt.NDArray[np.int_], bottom_right: npt.NDArray[np.int_]) -> Any:
-        return (bottom_right - top_left + 2 * context).prod(axis=-1)
-
     merged = boxes.copy()
+    areas = (boxes[:, 2:] - boxes[:, :2] + 2 * context).prod(axis=1)
     owner = np.empty(len(boxes), np.int_)
     count = 0
     for number, box in enumerate(boxes):
         others = merged[:count]
-        top_left = np.minimum(others[:, :2], box[:2])
-        bottom_right = np.maximum(others[:, 2:], box[2:])
-        saved = area(others[:, :2], others[:, 2:]) + area(box[:2], box[2:])
-        saved -= area(top_left, bottom_right)
-        saved[(bottom_right - top_left).max(axis=1) > working_size] = -1
+        heights = np.maximum(others[:, 2], box[2]) - np.minimum(others[:, 0], box[0])
+        widths = np.maximum(others[:, 3], box[3]) - np.minimum(others[:, 1], box[1])
+        together = (heights + 2 * context) * (widths + 2 * context)
+        saved = areas[:count] + (box[2:] - box[:2] + 2 * context).prod() - together
+        saved[(heights > working_size) | (widths > working_size)] = -1
         best = int(saved.argmax()) if count else 0
         if count and saved[best] >= 0:
-            merged[best] = *top_left[best], *bottom_right[best]
-            owner[number] = best
+            merged[best, :2] = np.minimum(merged[best, :2], box[:2])
+            merged[best, 2:] = np.maximum(merged[best, 2:], box[2:])
+            areas[best] = together[best]
         else:
-            merged[count] = box
-            owner[number] = count
-            count += 1
+            best, count = count, count + 1
+            merged[best] = box
+            areas[best] = (box[2:] - box[:2] + 2 * context).prod()
+        owner[number] = best
     return merged[:count], owner
 
 

@@ -123,7 +123,7 @@ class Predictor:
         devices = [footprint.device] if footprint.device.type == "cuda" else []
         try:
             with torch.inference_mode(), torch.random.fork_rng(devices):
-                torch.manual_seed(self.seed)
+                self._seed(footprint.device)
                 result = model.inpaint(image, mask)
         except InpaintError:
             raise
@@ -134,6 +134,15 @@ class Predictor:
                 f"The backend {self.info.name!r} failed: {type(error).__name__}: {error}"
             ) from error
         return self._checked(result, pixels.shape)
+
+    def _seed(self, device: torch.device) -> None:
+        import torch
+
+        if device.type == "cpu":
+            # torch.manual_seed would note the call for a GPU that may come, with a stack trace
+            torch.default_generator.manual_seed(self.seed)
+        else:
+            torch.manual_seed(self.seed)
 
     def _checked(self, result: object, shape: tuple[int, ...]) -> Pixels:
         import torch
