@@ -1,0 +1,264 @@
+"""SPG-Net: complete the class map, then fill the image from it.
+
+Paper: Song, Yang, Shen, Wang, Huang, Kuo, "SPG-Net: Segmentation Prediction and Guidance Network
+for Image Inpainting", 2018.
+
+Three networks, for an image X, its hole H (1 = hole) and K classes, . per pixel::
+
+    S_0 = softmax(segmenter(X, H))                        classes of the known pixels
+    S_1 = softmax(SP-Net(X, H, S_0 . (1 - H)))            segmentation prediction
+    S   = onehot(argmax S_0) . (1 - H) + S_1 . H          the map that guides
+    Y   = SG-Net(X, H, S)                                 segmentation guidance
+
+A person may edit S before Y is made from it. The paper's text does not give a layer table; the
+nets here follow the one public re-implementation: strided convolutions to 1/16 of the size, nine
+residual blocks, upsampling, batch norm.
+
+Deviations, and why:
+
+- The paper takes S_0 from a segmentation network of somebody else's. Here a small U-Net learns it
+  from the labels of the known pixels and from nothing else: SP-Net gets its map without gradient,
+  so it never learns from its own output. The artifact needs no second file.
+- S_0 enters SP-Net soft, so that doubt is visible, and zero (no class) in the hole.
+- SG-Net is trained on the kind of map that it meets later, hard where known and soft in the hole;
+  it passes no gradient to the map. True labels, where `outputs` is given them, guide instead.
+- The mask is an input channel of all three; images are taken to [-1, 1] inside, the hole to 0.
+- Residual blocks begin with a dilation of 2: at 1/16 of the size, nine blocks then see 864 px.
+- Nearest upsampling and a 3 x 3 convolution stand for the transposed ones, which leave
+  checkerboards.
+- Sides are padded, as hole with the nearest pixel's class, to multiples of 16 px, at least 48: the
+  coarsest map has 3 x 3 cells, the least that a reflection by two cells needs.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.layers import Network, Outputs, blank_and_pad
+
+
+def convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    """Make a 3 x 3 convolution with batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with reflect padding, the first one dilated."""
+
+    def __init__(self, channels: int, dilation: int = 2) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReflectionPad2d(dilation),
+            nn.Conv2d(channels, channels, 3, dilation=dilation, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of the same shape (N, C, H, W)."""
+        residual: Tensor = self.layers(x)
+        return x + residual
+
+
+def hourglass(in_channels: int, out_channels: int, base: int, blocks: int) -> nn.Sequential:
+    """Make SP-Net or SG-Net, without its last activation.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Of the whole network.
+    base : int
+        Channels of the first layer; they double per level up to ``8 * base``.
+    blocks : int
+        Residual blocks at 1/16 of the size.
+    """
+    down = [base, 2 * base, 4 * base, 8 * base]
+    up = [8 * base, 8 * base, 4 * base, 2 * base, base]
+    layers: list[nn.Module] = [
+        nn.Conv2d(in_channels, base, 7, 2, 3, padding_mode="reflect", bias=False),
+        nn.BatchNorm2d(base),
+        nn.ReLU(),
+    ]
+    layers += [convolution(down[i], down[i + 1], stride=2) for i in range(3)]
+    layers += [ResidualBlock(8 * base) for _ in range(blocks)]
+    for i in range(4):
+        layers += [nn.Upsample(scale_factor=2), convolution(up[i], up[i + 1])]
+    layers.append(nn.Conv2d(base, out_channels, 7, padding=3, padding_mode="reflect"))
+    return nn.Sequential(*layers)
+
+
+class Segmenter(nn.Module):
+    """A small U-Net for the classes of the known pixels."""
+
+    def __init__(self, in_channels: int, classes: int, width: int) -> None:
+        super().__init__()
+        widths = [width, 2 * width, 4 * width, 4 * width]
+        self.entry = convolution(in_channels, width)
+        self.down = nn.ModuleList(convolution(widths[i], widths[i + 1], stride=2) for i in range(3))
+        self.middle = nn.Sequential(ResidualBlock(widths[3]), ResidualBlock(widths[3]))
+        self.up = nn.ModuleList(
+            convolution(widths[i + 1] + widths[i], widths[i]) for i in (2, 1, 0)
+        )
+        self.head = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return class scores (N, K, H, W) for an input (N, C, H, W)."""
+        x = self.entry(x)
+        skips: list[Tensor] = []
+        for down in self.down:
+            skips.append(x)
+            x = down(x)
+        x = self.middle(x)
+        for up in self.up:
+            x = up(torch.cat([F.interpolate(x, scale_factor=2.0), skips.pop()], 1))
+        scores: Tensor = self.head(x)
+        return scores
+
+
+def known_map(probabilities: Tensor, hole: Tensor) -> Tensor:
+    """Keep a class map where it is known: SP-Net's input, soft, and zero in the hole.
+
+    Parameters
+    ----------
+    probabilities : Tensor
+        (N, K, H, W).
+    hole : Tensor
+        (N, 1, H, W), 1 = hole.
+    """
+    return probabilities.masked_fill(hole > 0.5, 0.0)
+
+
+def guiding_map(probabilities: Tensor, hole: Tensor) -> Tensor:
+    """Make SG-Net's input S from a class map: one-hot where known, as it is in the hole.
+
+    Parameters
+    ----------
+    probabilities : Tensor
+        (N, K, H, W).
+    hole : Tensor
+        (N, 1, H, W), 1 = hole.
+    """
+    hard = F.one_hot(probabilities.argmax(1), probabilities.shape[1]).permute(0, 3, 1, 2)
+    return torch.where(hole > 0.5, probabilities, hard.to(probabilities.dtype))
+
+
+class SPGNet(Network):
+    """The three networks.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes K, at least 2.
+    base : int
+        Channels of the first layer of SP-Net and SG-Net. 64 at paper size.
+    blocks : int
+        Residual blocks of SP-Net and SG-Net. 9 at paper size.
+    """
+
+    def __init__(self, classes: int, base: int = 64, blocks: int = 9) -> None:
+        super().__init__()
+        if classes < 2:
+            raise ValueError(f"A class map has at least 2 classes, not {classes}.")
+        self.classes = classes
+        self.segmenter = Segmenter(4, classes, max(16, base // 2))
+        self.sp_net = hourglass(4 + classes, classes, base, blocks)
+        self.sg_net = hourglass(4 + classes, 3, base, blocks)
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Predict the whole image.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, 3, H, W) in [0, 1]; what stands in the hole has no influence.
+        hole : Tensor
+            (N, 1, H, W), 1 = hole.
+
+        Returns
+        -------
+        Tensor
+            Y, (N, 3, H, W) in [0, 1].
+        """
+        return self.guide(image, hole, self.segment(image, hole))
+
+    @torch.jit.export
+    def segment(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Return class probabilities (N, K, H, W): S_0 where known, S_1 in the hole."""
+        height, width = hole.shape[2], hole.shape[3]
+        image, hole = blank_and_pad(image, hole, 16, 48)
+        known, completed = self.maps(image, hole)
+        probabilities = torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
+        return probabilities[:, :, :height, :width]
+
+    @torch.jit.export
+    def guide(self, image: Tensor, hole: Tensor, probabilities: Tensor) -> Tensor:
+        """Predict the whole image from a class map.
+
+        Parameters
+        ----------
+        image, hole : Tensor
+            As in `forward`.
+        probabilities : Tensor
+            (N, K, H, W): the map of `segment`, one-hot where a person painted. Outside the hole
+            its most probable class counts.
+
+        Returns
+        -------
+        Tensor
+            (N, 3, H, W) in [0, 1].
+        """
+        height, width = hole.shape[2], hole.shape[3]
+        semantics = guiding_map(probabilities, hole)
+        image, hole = blank_and_pad(image, hole, 16, 48)
+        padding = [0, image.shape[3] - width, 0, image.shape[2] - height]
+        return self.fill(image, hole, F.pad(semantics, padding, "replicate"))[:, :, :height, :width]
+
+    def outputs(self, image: Tensor, hole: Tensor, labels: Tensor | None = None) -> Outputs:
+        """Return what the losses look at.
+
+        Parameters
+        ----------
+        image, hole : Tensor
+            As in `forward`.
+        labels : Tensor, optional
+            True classes (N, H, W), 255 = unlabelled. If given, they guide SG-Net where they are
+            known (teacher forcing); without them S does.
+
+        Returns
+        -------
+        Outputs
+            ``images``: Y. ``logits``: first the class scores of S_1, at all pixels; then those of
+            S_0, whose loss must count the *known* pixels only: the segmenter is not asked to guess.
+        """
+        height, width = hole.shape[2], hole.shape[3]
+        image, hole = blank_and_pad(image, hole, 16, 48)
+        known, completed = self.maps(image, hole)
+        semantics = torch.where(hole > 0.5, completed.softmax(1), known.softmax(1)).detach()
+        semantics = guiding_map(semantics, hole)[:, :, :height, :width]
+        if labels is not None:
+            ids = torch.arange(self.classes, device=labels.device)
+            true = (labels[:, None] == ids[:, None, None]).to(image.dtype)
+            semantics = torch.where(true.sum(1, keepdim=True) > 0, true, semantics)
+        padding = [0, image.shape[3] - width, 0, image.shape[2] - height]
+        fill = self.fill(image, hole, F.pad(semantics, padding, "replicate"))
+        scores = [completed[:, :, :height, :width], known[:, :, :height, :width]]
+        return Outputs([fill[:, :, :height, :width]], scores)
+
+    def maps(self, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the class scores of S_0 and S_1, (N, K, H, W), of a padded image."""
+        x = torch.cat([image * 2 - 1, hole], 1)
+        known = self.segmenter(x)
+        context = known_map(known.softmax(1).detach(), hole)
+        return known, self.sp_net(torch.cat([x, context], 1))
+
+    def fill(self, image: Tensor, hole: Tensor, semantics: Tensor) -> Tensor:
+        """Return Y of a padded image and map."""
+        x = torch.cat([image * 2 - 1, hole, semantics], 1)
+        return (torch.tanh(self.sg_net(x)) + 1) / 2
