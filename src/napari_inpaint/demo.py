@@ -10,18 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from . import samples, stacks
+from . import masks, planning, samples, stacks
 from .samples import Sample
 
 BASELINE = "telea"
 FRAMES = (10, 24, 38)
 """Frames of a stack that its picture shows: debris on background, between and on nuclei."""
-MARK = (255, 0, 200)
+OUTLINE = (255, 0, 200)
+ROW_WIDTH, HEADER = 1800, 32  # px
 
 
 def run(folder: Path) -> None:
     """Fill each sample with the default backend, write pictures to `folder`, print the scores."""
     for sample in (samples.photo(), samples.stack()):
+        planned = planning.plan(sample.image.shape, sample.image.dtype, axes=sample.axes)
         start = time.perf_counter()
         filled = stacks.inpaint(sample.image, sample.mask, axes=sample.axes)
         seconds = time.perf_counter() - start
@@ -29,7 +31,8 @@ def run(folder: Path) -> None:
         out = folder / f"{sample.name}.png"
         _before_after(sample, filled).save(out)
         print(
-            f"{sample.title}: {sample.mask.sum():,} px filled in {seconds:.1f} s, "
+            f"{sample.title}: {sample.mask.sum():,} px filled by {planned.backend.info.name} "
+            f"on {planned.device.device} in {seconds:.1f} s, "
             f"{psnr_in_hole(sample, filled):.1f} dB in the hole "
             f"(OpenCV's Telea: {psnr_in_hole(sample, baseline):.1f} dB)\n  {out}"
         )
@@ -43,29 +46,35 @@ def psnr_in_hole(sample: Sample, filled: NDArray[Any]) -> float:
 
 
 def _before_after(sample: Sample, filled: NDArray[Any]) -> Image.Image:
-    """Return damaged, marked, filled and true pictures side by side, one row per frame."""
-    if sample.axes == "YXC":
-        rows = [(sample.image, sample.mask, filled, sample.truth)]
-    else:
-        shown = [_displayed(each, sample.truth) for each in (sample.image, filled, sample.truth)]
-        rows = [(shown[0][t], sample.mask[t], shown[1][t], shown[2][t]) for t in FRAMES]
-    panels = []
-    for image, mask, after, truth in rows:
-        marked = image.copy()
-        marked[mask] = MARK
-        panels.append(np.hstack([image, marked, after, truth]))
-    sheet = np.vstack(panels)
-    width = sheet.shape[1] // 4
-    scale = max(1, 480 // width)
+    """Return damaged, filled and true pictures side by side, one row per frame."""
+    shown = [sample.image, filled, sample.truth]
+    rows, holes = [shown], [sample.mask]
+    if sample.axes == "TYX":
+        shown = [_displayed(each, sample.truth) for each in shown]
+        rows = [[each[t] for each in shown] for t in FRAMES]
+        holes = [sample.mask[t] for t in FRAMES]
+    sheet = np.vstack(
+        [
+            np.hstack([_outlined(row[0], hole), *row[1:]])
+            for row, hole in zip(rows, holes, strict=True)
+        ]
+    )
+    scale = max(1, ROW_WIDTH // sheet.shape[1])
     sheet = sheet.repeat(scale, axis=0).repeat(scale, axis=1)
-    header = 28
-    picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + header), "white")
-    picture.paste(Image.fromarray(sheet), (0, header))
+    height, width = sheet.shape[:2]
+    picture = Image.new("RGB", (width, height + HEADER), "white")
+    picture.paste(Image.fromarray(sheet), (0, HEADER))
     draw = ImageDraw.Draw(picture)
-    for column, title in enumerate(("damaged", "hole", "filled", "truth")):
-        x = column * width * scale + 8
-        draw.text((x, 6), title, fill="black", font=ImageFont.load_default(16))
+    for column, title in enumerate(("damaged, hole outlined", "filled", "truth")):
+        corner = (column * width // 3 + 8, HEADER // 4)
+        draw.text(corner, title, fill="black", font=ImageFont.load_default(HEADER // 2))
     return picture
+
+
+def _outlined(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    outlined = image.copy()
+    outlined[masks.dilate(hole, 1) & ~hole] = OUTLINE
+    return outlined
 
 
 def _displayed(stack: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
