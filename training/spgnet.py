@@ -191,11 +191,8 @@ class SPGNet(Network):
     @torch.jit.export
     def segment(self, image: Tensor, hole: Tensor) -> Tensor:
         """Return class probabilities (N, K, H, W): S_0 where known, S_1 in the hole."""
-        height, width = hole.shape[2], hole.shape[3]
-        image, hole = blank_and_pad(image, hole, 16, 48)
         known, completed = self.maps(image, hole)
-        probabilities = torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
-        return probabilities[:, :, :height, :width]
+        return torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
 
     @torch.jit.export
     def guide(self, image: Tensor, hole: Tensor, probabilities: Tensor) -> Tensor:
@@ -214,11 +211,7 @@ class SPGNet(Network):
         Tensor
             (N, 3, H, W) in [0, 1].
         """
-        height, width = hole.shape[2], hole.shape[3]
-        semantics = guiding_map(probabilities, hole)
-        image, hole = blank_and_pad(image, hole, 16, 48)
-        padding = [0, image.shape[3] - width, 0, image.shape[2] - height]
-        return self.fill(image, hole, F.pad(semantics, padding, "replicate"))[:, :, :height, :width]
+        return self.fill(image, hole, guiding_map(probabilities, hole))
 
     def outputs(self, image: Tensor, hole: Tensor, labels: Tensor | None = None) -> Outputs:
         """Return what the losses look at.
@@ -237,28 +230,29 @@ class SPGNet(Network):
             ``images``: Y. ``logits``: first the class scores of S_1, at all pixels; then those of
             S_0, whose loss must count the *known* pixels only: the segmenter is not asked to guess.
         """
-        height, width = hole.shape[2], hole.shape[3]
-        image, hole = blank_and_pad(image, hole, 16, 48)
         known, completed = self.maps(image, hole)
-        semantics = torch.where(hole > 0.5, completed.softmax(1), known.softmax(1)).detach()
-        semantics = guiding_map(semantics, hole)[:, :, :height, :width]
+        probabilities = torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
+        semantics = guiding_map(probabilities.detach(), hole)
         if labels is not None:
             ids = torch.arange(self.classes, device=labels.device)
             true = (labels[:, None] == ids[:, None, None]).to(image.dtype)
             semantics = torch.where(true.sum(1, keepdim=True) > 0, true, semantics)
-        padding = [0, image.shape[3] - width, 0, image.shape[2] - height]
-        fill = self.fill(image, hole, F.pad(semantics, padding, "replicate"))
-        scores = [completed[:, :, :height, :width], known[:, :, :height, :width]]
-        return Outputs([fill[:, :, :height, :width]], scores)
+        return Outputs([self.fill(image, hole, semantics)], [completed, known])
 
     def maps(self, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the class scores of S_0 and S_1, (N, K, H, W), of a padded image."""
+        """Return the class scores of S_0 and S_1, (N, K, H, W)."""
+        height, width = hole.shape[2], hole.shape[3]
+        image, hole = blank_and_pad(image, hole, 16, 48)
         x = torch.cat([image * 2 - 1, hole], 1)
         known = self.segmenter(x)
-        context = known_map(known.softmax(1).detach(), hole)
-        return known, self.sp_net(torch.cat([x, context], 1))
+        completed = self.sp_net(torch.cat([x, known_map(known.softmax(1).detach(), hole)], 1))
+        return known[:, :, :height, :width], completed[:, :, :height, :width]
 
     def fill(self, image: Tensor, hole: Tensor, semantics: Tensor) -> Tensor:
-        """Return Y of a padded image and map."""
-        x = torch.cat([image * 2 - 1, hole, semantics], 1)
-        return (torch.tanh(self.sg_net(x)) + 1) / 2
+        """Return Y, from the very map S (N, K, H, W) that SG-Net is to see."""
+        height, width = hole.shape[2], hole.shape[3]
+        image, hole = blank_and_pad(image, hole, 16, 48)
+        padding = [0, image.shape[3] - width, 0, image.shape[2] - height]
+        semantics = F.pad(semantics, padding, "replicate")
+        y = torch.tanh(self.sg_net(torch.cat([image * 2 - 1, hole, semantics], 1)))
+        return (y[:, :, :height, :width] + 1) / 2
