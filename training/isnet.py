@@ -32,9 +32,8 @@ Deviations from the published network, and why:
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
-from training.layers import Network, blank_and_pad
+from training.layers import Network, blank_and_pad, spectral_norm
 
 STAGES = 4
 
@@ -47,7 +46,7 @@ def conv(
     stride: int = 1,
     dilation: int = 1,
     bias: bool = False,
-) -> nn.Module:
+) -> nn.Conv2d:
     """Make a zero-padded convolution with spectral norm."""
     layer = nn.Conv2d(
         channels, out_channels, kernel, stride, dilation * (kernel // 2), dilation, bias=bias
