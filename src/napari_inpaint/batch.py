@@ -50,10 +50,9 @@ def plan(
     """
     masks = _find([mask])
     pictures = _find(images)
-    if _is_many([mask]):
-        # pictures and masks may lie side by side
-        pictures = [each for each in pictures if not _looks_like_mask(each, masks)] or pictures
-    several = _is_many(images)
+    # pictures and masks may lie side by side
+    pictures = [each for each in pictures if not _is_mask(each, masks)] or pictures
+    several = is_many(images)
     folder = several or out.endswith(("/", "\\")) or Path(out).is_dir()
     if several and Path(out).suffix.lower() in files.FORMATS:
         raise FileError(f"{out} is a file name, but the result is several files; name a folder.")
@@ -62,7 +61,7 @@ def plan(
     jobs = [
         Job(
             image=picture,
-            mask=_mask_of(picture, masks) if _is_many([mask]) else masks[0],
+            mask=_mask_of(picture, masks) if is_many([mask]) else masks[0],
             out=Path(out) / _name(picture, kind) if folder else Path(out),
         )
         for picture in pictures
@@ -71,7 +70,8 @@ def plan(
     return jobs
 
 
-def _is_many(arguments: Sequence[str]) -> bool:
+def is_many(arguments: Sequence[str]) -> bool:
+    """Return whether these files, folders and patterns may stand for more than one file."""
     return len(arguments) > 1 or not Path(arguments[0]).is_file()
 
 
@@ -100,8 +100,9 @@ def _find(arguments: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _looks_like_mask(path: Path, masks: Sequence[Path]) -> bool:
-    return path in masks and files.stem(path).lower().endswith(MASK_ENDINGS[:-1])
+def _is_mask(path: Path, masks: Sequence[Path]) -> bool:
+    named_so = len(masks) == 1 or files.stem(path).lower().endswith(MASK_ENDINGS[:-1])
+    return named_so and any(path.samefile(each) for each in masks)
 
 
 def _mask_of(picture: Path, masks: Sequence[Path]) -> Path | None:

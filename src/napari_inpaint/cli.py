@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 PROG = "napari-inpaint"
+FAILURES = (InpaintError, OSError, MemoryError)
 INTERRUPTED = 130  # what a shell reports for a command that Ctrl-C ended
 
 
@@ -34,14 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.command(args)
         sys.stdout.flush()
         return status
-    except InpaintError as error:
-        _complain(f"error: {error}")
-        return 1
     except KeyboardInterrupt:
         _complain("interrupted; finished files are kept, no unfinished one is left.")
         return INTERRUPTED
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except FAILURES as error:
+        _complain(f"error: {error or 'not enough memory'}")
         return 1
 
 
@@ -108,19 +109,22 @@ def _positive(text: str) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from . import batch
+    from . import batch, files
 
     if args.trust and not args.backend.endswith(".pt"):
         args.usage_error("--trust goes with --backend FILE.pt")
     jobs = batch.plan(args.images, args.mask, args.out, kind=args.format, overwrite=args.overwrite)
+    if args.format not in (None, files.format_of(jobs[0].out)):
+        args.usage_error("--format goes with a folder as OUT; a file's suffix says its format")
     _check_backend(args)
-    if any(job.out.suffix.lower() in (".jpg", ".jpeg") for job in jobs):
+    many = batch.is_many(args.images)
+    status = _run_many(jobs, args) if many else _run_one(jobs[0], args)
+    if any(files.format_of(job.out) == "jpg" for job in jobs):
         _complain(
             "note: JPEG compresses every pixel anew, so pixels outside the hole change slightly; "
             "with PNG or TIFF as output they stay identical."
         )
-    single = len(jobs) == 1 and args.images == [str(jobs[0].image)]
-    return _run_one(jobs[0], args) if single else _run_many(jobs, args)
+    return status
 
 
 def _check_backend(args: argparse.Namespace) -> None:
@@ -160,8 +164,9 @@ def _run_many(jobs: Sequence[Job], args: argparse.Namespace) -> int:
     for job in tqdm(waiting, unit="picture"):
         try:
             _fill(job, args)
-        except (InpaintError, MemoryError) as error:
-            failed.append(f"{job.image}: {error or 'not enough memory'}")
+        except FAILURES as error:
+            text = str(error) or "not enough memory"
+            failed.append(text if str(job.image) in text else f"{job.image}: {text}")
     print(f"{len(waiting) - len(failed)} filled in {jobs[0].out.parent}", end="")
     if skipped := len(jobs) - len(waiting):
         print(f", {skipped} skipped (exist already; --overwrite redoes them)", end="")
@@ -177,7 +182,7 @@ def _fill(job: Job, args: argparse.Namespace, progress: Progress | None = None) 
 
     if job.mask is None:
         raise FileError(
-            f"it has no mask in {args.mask}; expected {files.stem(job.image)} or "
+            f"{job.image} has no mask in {args.mask}; expected {files.stem(job.image)} or "
             f"{files.stem(job.image)}_mask with any suffix."
         )
     start = time.perf_counter()

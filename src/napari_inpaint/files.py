@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ FORMATS = {
     ".npy": "npy",
 }
 """Suffixes in lower case, and the format that each stands for."""
+
+UNWRITABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, struct.error)
+"""What the libraries raise when a file cannot be written, or not in this way."""
 
 
 def format_of(path: Path) -> str:
@@ -155,8 +159,9 @@ def write(out: Path, array: NDArray[Any], like: Picture) -> None:
     try:
         _writer(out, like)(temporary, array, like)
         os.replace(temporary, out)
-    except OSError as error:
-        raise FileError(f"{out} cannot be written: {error.strerror or error}.") from error
+    except UNWRITABLE as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"{out} cannot be written: {reason}.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
