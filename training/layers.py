@@ -67,6 +67,11 @@ def blank_and_pad(
     return F.pad(image, [0, right, 0, down], value=0.5), F.pad(hole, [0, right, 0, down], value=1.0)
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Widen half-precision features for arithmetic that needs more."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class SpectralNorm(nn.Module):
     """Weight divided by its largest singular value, which one power iteration per step follows.
 

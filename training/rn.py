@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, blank_and_pad
+from training.layers import Network, at_least_float32, blank_and_pad
 
 Style = Literal["sample", "batch"]
 
@@ -56,7 +56,7 @@ def normalize_regions(x: Tensor, region: Tensor, over_batch: bool) -> Tensor:
         (N, C, H, W), float32 or wider.
     """
     over = [0, 2, 3] if over_batch else [2, 3]
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    x = at_least_float32(x)
     region = region.to(x.dtype)
     normalized = torch.zeros_like(x)
     for inside in (region, 1 - region):

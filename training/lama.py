@@ -1,0 +1,176 @@
+"""LaMa: fast Fourier convolutions, which see the whole image from the first block on.
+
+Papers: Suvorov, Logacheva, Mashikhin, Remizova, Ashukha, Silvestrov, Kong, Goka, Park, Lempitsky,
+"Resolution-robust Large Mask Inpainting with Fourier Convolutions", WACV 2022; the convolution:
+Chi, Jiang, Mu, "Fast Fourier Convolution", NeurIPS 2020.
+
+Equations, for features split into a local part x_l and a global part x_g::
+
+    y_l = ReLU(BN(conv3x3(x_l) + conv3x3(x_g)))                                  (1)
+    y_g = ReLU(BN(conv3x3(x_l) + spectral(x_g)))                                 (2)
+
+    spectral(x) = conv1x1(u + fourier(u)),   u = ReLU(BN(conv1x1(x)))            (3)
+    fourier(u)  = irfft2(a + i b),           [a, b] = ReLU(BN(conv1x1([Re z, Im z])))
+                                             z = rfft2(u), orthonormal           (4)
+
+Deviations from the published network (LaMa-Fourier), and why:
+
+- The hole enters as 0.5, not as black: the middle of the range, as in every network here.
+- Images are padded to multiples of 8 px, and to 16 px at least, which the reflecting convolutions
+  of the bottom need.
+- ``base`` may be smaller than 64: the networks that ship have to fit into 16 MiB.
+
+The transform is computed in float32 whatever the precision of the training: half precision has no
+FFT on CPUs, and on GPUs only for sides that are powers of two.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.layers import Network, at_least_float32, blank_and_pad
+
+
+def conv(channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """Make a convolution without bias that reflects the image at its border."""
+    return nn.Conv2d(
+        channels,
+        out_channels,
+        kernel,
+        stride,
+        kernel // 2,
+        bias=False,
+        padding_mode="reflect" if kernel > 1 else "zeros",
+    )
+
+
+def conv_block(channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Make a convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        conv(channels, out_channels, kernel, stride), nn.BatchNorm2d(out_channels), nn.ReLU()
+    )
+
+
+class FourierUnit(nn.Module):
+    """Convolution, batch norm and ReLU on the image's spectrum (equation 4).
+
+    Every value of the spectrum belongs to the whole image, so its 1 x 1 convolution sees it all.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = conv_block(2 * channels, 2 * channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform features (N, C, H, W)."""
+        height, width = x.shape[2], x.shape[3]
+        z = torch.fft.rfft2(at_least_float32(x), norm="ortho")  # (N, C, H, W // 2 + 1), complex
+        x = self.layers(torch.cat([z.real, z.imag], 1))  # (N, 2C, H, W // 2 + 1)
+        real, imaginary = at_least_float32(x).chunk(2, 1)
+        filtered: Tensor = torch.fft.irfft2(
+            torch.complex(real, imaginary), s=[height, width], norm="ortho"
+        )
+        return filtered
+
+
+class SpectralTransform(nn.Module):
+    """The path from global to global features (equation 3)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.reduce = conv_block(channels, channels // 2, 1)
+        self.fourier = FourierUnit(channels // 2)
+        self.expand = conv(channels // 2, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform features (N, C, H, W)."""
+        u = self.reduce(x)
+        out: Tensor = self.expand(u + self.fourier(u))
+        return out
+
+
+class FastFourierConv(nn.Module):
+    """Convolution over local and global features (equations 1 and 2)."""
+
+    def __init__(self, local: int, wide: int) -> None:
+        super().__init__()
+        self.local_to_local = conv(local, local, 3)
+        self.local_to_global = conv(local, wide, 3)
+        self.global_to_local = conv(wide, local, 3)
+        self.global_to_global = SpectralTransform(wide)
+        self.local_norm = nn.BatchNorm2d(local)
+        self.global_norm = nn.BatchNorm2d(wide)
+
+    def forward(self, x_local: Tensor, x_global: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform (N, local, H, W) and (N, wide, H, W)."""
+        y_local = self.local_to_local(x_local) + self.global_to_local(x_global)
+        y_global = self.local_to_global(x_local) + self.global_to_global(x_global)
+        return F.relu(self.local_norm(y_local)), F.relu(self.global_norm(y_global))
+
+
+class ResidualBlock(nn.Module):
+    """Two fast Fourier convolutions beside the identity."""
+
+    def __init__(self, local: int, wide: int) -> None:
+        super().__init__()
+        self.first = FastFourierConv(local, wide)
+        self.second = FastFourierConv(local, wide)
+
+    def forward(self, x_local: Tensor, x_global: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform (N, local, H, W) and (N, wide, H, W)."""
+        y_local, y_global = self.first(x_local, x_global)
+        y_local, y_global = self.second(y_local, y_global)
+        return x_local + y_local, x_global + y_global
+
+
+def upsample(channels: int, out_channels: int) -> nn.Sequential:
+    """Make a transposed convolution to twice the size, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(channels, out_channels, 3, 2, 1, output_padding=1),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )
+
+
+class LaMa(Network):
+    """LaMa-Fourier.
+
+    Parameters
+    ----------
+    base : int
+        Channels at full resolution, doubled at each of three halvings; 64 in the paper.
+    blocks : int
+        Residual blocks at an eighth of the resolution; 9 in the paper, 18 in its large network.
+    global_ratio : float
+        Share of the blocks' channels that are global, between 0 and 1; 0.75 in the paper.
+    """
+
+    def __init__(self, base: int = 64, blocks: int = 9, global_ratio: float = 0.75) -> None:
+        super().__init__()
+        wide = int(8 * base * global_ratio)
+        local = 8 * base - wide
+        self.encoder = nn.Sequential(
+            conv_block(4, base, 7),
+            conv_block(base, 2 * base, 3, stride=2),
+            conv_block(2 * base, 4 * base, 3, stride=2),
+        )
+        self.to_local = conv_block(4 * base, local, 3, stride=2)
+        self.to_global = conv_block(4 * base, wide, 3, stride=2)
+        self.blocks = nn.ModuleList(ResidualBlock(local, wide) for _ in range(blocks))
+        self.decoder = nn.Sequential(
+            upsample(8 * base, 4 * base),
+            upsample(4 * base, 2 * base),
+            upsample(2 * base, base),
+            nn.Conv2d(base, 3, 7, padding=3, padding_mode="reflect"),
+        )
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Predict the whole image (N, 3, H, W), in [0, 1]."""
+        height, width = image.shape[2], image.shape[3]
+        x, hole = blank_and_pad(image, hole, stride=8, minimum=16)
+        x = self.encoder(torch.cat([x, hole], 1))
+        x_local, x_global = self.to_local(x), self.to_global(x)
+        for block in self.blocks:
+            x_local, x_global = block(x_local, x_global)
+        x = self.decoder(torch.cat([x_local, x_global], 1))
+        return torch.sigmoid(x[:, :, :height, :width])
