@@ -152,6 +152,19 @@ def test_tiff_with_white_as_zero_is_read_as_seen(tmp_path):
     np.testing.assert_array_equal(files.read(path).array, 255 - RGBA[..., 0])
 
 
+def test_tiff_with_four_bits_is_spread_over_eight(tmp_path):
+    path = tmp_path / "four.tif"
+    tifffile.imwrite(path, np.full((4, 8), 0x0F, np.uint8), metadata=None)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tif:
+        places = {code: tif.pages[0].tags[code].valueoffset for code in (256, 258)}
+    content[places[258]], content[places[256]] = 4, 16
+    path.write_bytes(content)
+    pixels, before, after = round_trip(path)
+    assert np.unique(before.array).tolist() == [0, 255]
+    np.testing.assert_array_equal(after.array, pixels)
+
+
 def test_palette_tiff_becomes_rgb(tmp_path):
     path = tmp_path / "palette.tif"
     colours = RNG.integers(0, 256, (3, 256)).astype(np.uint16)

@@ -146,6 +146,8 @@ def _read(path: Path, tif: TiffFile, series: TiffPageSeries) -> Picture:
         )
     if _is_palette(tif, page) and page.colormap is not None:
         array, axes = (page.colormap.T[array] >> 8).astype(np.uint8), axes + "S"
+    elif page.bitspersample in (2, 4):
+        array = array * np.uint8(255 // (2**page.bitspersample - 1))  # written with 8 bits
     if _is_inverted(tif, page, array):
         array = _invert(array)
     alpha = None
