@@ -180,6 +180,6 @@ def _trusted() -> dict[str, str]:
         raise ArtifactError(
             f"The list of trusted files {store} cannot be read: {error}. Repair or delete it."
         ) from error
-    if not isinstance(entries, dict):
-        raise ArtifactError(f"{store} must hold a JSON object. Repair or delete it.")
+    if not isinstance(entries, dict) or not all(isinstance(each, str) for each in entries.values()):
+        raise ArtifactError(f"{store} must map paths to hashes, as JSON. Repair or delete it.")
     return entries

@@ -108,7 +108,7 @@ def napari_inpaint_backends() -> list[Classical]:
                 provides={"inpaint"},
                 context=16,
                 # the cost of one solve grows with the cube of the hole's width
-                working_size=192,
+                working_size=96,
                 licence="BSD-3-Clause",
                 source="https://scikit-image.org/docs/stable/api/skimage.restoration.html",
                 summary="Smooth; good for fluorescence and for holes up to some 30 px.",
