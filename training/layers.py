@@ -21,6 +21,8 @@ class Outputs(NamedTuple):
     """Predictions (N, 3, h, w) on the scale [0, 1], the finest (full size) first."""
     logits: list[Tensor]
     """Class scores (N, K, h, w) before the softmax, the finest first; empty without classes."""
+    known_logits: list[Tensor] = []  # noqa: RUF012
+    """Class scores (N, K, h, w) that answer for known pixels alone: a segmenter's."""
 
 
 class Network(nn.Module):
@@ -86,8 +88,6 @@ class SpectralNorm(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         self.register_buffer("u", torch.randn_like(weight[:, 0, 0, 0]))
-        for _ in range(15):
-            self.iterate(weight.flatten(1))
 
     @torch.no_grad()
     def iterate(self, matrix: Tensor) -> None:
