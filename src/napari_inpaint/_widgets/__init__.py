@@ -1,0 +1,1 @@
+"""The dock widgets: layers to arrays and back, one file per widget."""

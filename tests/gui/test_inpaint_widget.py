@@ -1,0 +1,598 @@
+"""The Inpaint widget through a real viewer: paint, press, look at the layer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Shapes
+from qtpy.QtCore import QThreadPool
+
+from napari_inpaint import artifacts
+from napari_inpaint._widgets import inpaint as module
+from napari_inpaint._widgets import words
+from napari_inpaint._widgets.form import SLICE, STACK
+
+HOLE = (slice(20, 30), slice(30, 44))
+
+
+def result_in(viewer) -> Image:
+    (result,) = [layer for layer in viewer.layers if "inpainted" in layer.name]
+    return result
+
+
+def painted(viewer, widget, where=HOLE) -> Labels:
+    widget.new_mask.native.click()
+    mask = widget.mask.value
+    mask.data_setitem(np.nonzero(_marked(mask.data.shape, where)), 1)
+    return mask
+
+
+def _marked(shape, where):
+    marked = np.zeros(shape, bool)
+    marked[where] = True
+    return marked
+
+
+# --- the way of a first-time user -----------------------------------------------------------
+
+
+def test_widget_says_what_to_do_at_each_step(viewer, dock, qtbot, ramp):
+    widget = dock()
+    assert "Open an image" in widget.hint.value
+    assert not widget.inpaint.enabled
+    assert not widget.new_mask.enabled
+    viewer.add_image(ramp)
+    assert widget.hint.value == words.NO_MASK
+    widget.new_mask.native.click()
+    assert widget.hint.value == words.EMPTY
+    assert not widget.inpaint.enabled
+    assert widget.inpaint.tooltip == words.EMPTY
+    widget.mask.value.paint((25, 35), 1)
+    qtbot.waitUntil(lambda: widget.inpaint.enabled, timeout=5000)
+    assert widget.hint.value == words.READY
+
+
+def test_new_mask_lies_on_the_image_ready_to_paint(viewer, dock):
+    image = viewer.add_image(
+        np.zeros((5, 64, 80)),
+        scale=(3, 0.5, 0.5),
+        translate=(1, 2, 3),
+        units=("um", "um", "um"),
+        axis_labels=("z", "y", "x"),
+        name="cells",
+    )
+    widget = dock()
+    widget.new_mask.native.click()
+    mask = widget.mask.value
+    assert mask.name == "cells · mask"
+    assert mask.data.shape == (5, 64, 80)
+    for name in ("scale", "translate"):
+        np.testing.assert_array_equal(getattr(mask, name), getattr(image, name))
+    assert (mask.units, mask.axis_labels) == (image.units, image.axis_labels)
+    assert viewer.layers.selection.active is mask
+    assert mask.mode == "paint"
+    assert 2 <= mask.brush_size <= 40
+
+
+def test_fill_appears_above_the_image_and_known_pixels_stay(viewer, dock, press, ramp):
+    image = ramp.copy()
+    image[HOLE] = 10_000
+    viewer.add_image(image, name="ramp")
+    widget = dock()
+    mask = painted(viewer, widget)
+    press(widget)
+    result = result_in(viewer)
+    assert [layer.name for layer in viewer.layers] == ["ramp", "ramp · inpainted", "ramp · mask"]
+    known = ~_marked(ramp.shape, HOLE)
+    np.testing.assert_array_equal(result.data[known], image[known])
+    np.testing.assert_allclose(result.data[HOLE], ramp[HOLE], atol=15)
+    assert result.data.dtype == np.float32
+    assert (viewer.layers["ramp"].data[HOLE] == 10_000).all()
+    assert mask.data.sum() == 140
+
+
+def test_status_tells_what_was_done(viewer, dock, press, ramp):
+    viewer.add_image(ramp)
+    widget = dock()
+    painted(viewer, widget)
+    widget.mask.value.data_setitem((np.array([5]), np.array([5])), 1)
+    press(widget)
+    assert widget.status.value.startswith("Filled 141 px in 2 holes with telea on the CPU in ")
+
+
+def test_mask_is_hidden_after_the_fill_and_comes_back_to_paint(viewer, dock, press, ramp):
+    viewer.add_image(ramp)
+    widget = dock()
+    mask = painted(viewer, widget)
+    press(widget)
+    assert not mask.visible
+    assert widget.hint.value == words.AGAIN
+    widget.edit_mask.native.click()
+    assert mask.visible
+    assert mask.mode == "paint"
+    assert viewer.layers.selection.active is mask
+
+
+# --- what the result carries ----------------------------------------------------------------
+
+
+def test_result_lies_and_looks_like_the_image(viewer, dock, press):
+    image = viewer.add_image(
+        np.random.default_rng(0).integers(0, 4000, (3, 40, 50)).astype(np.uint16),
+        scale=(2, 0.5, 0.25),
+        translate=(4, 5, 6),
+        rotate=30,
+        shear=(0.1, 0, 0),
+        affine=np.diag([1, 2, 2, 1.0]),
+        units=("um", "um", "um"),
+        axis_labels=("z", "y", "x"),
+        colormap="magma",
+        contrast_limits=(100, 3000),
+        gamma=0.7,
+        opacity=0.8,
+        interpolation2d="linear",
+        metadata={"stage": 7},
+    )
+    widget = dock()
+    painted(viewer, widget, (slice(None), slice(10, 14), slice(20, 24)))
+    press(widget)
+    result = result_in(viewer)
+    for name in ("scale", "translate", "rotate", "shear", "contrast_limits"):
+        np.testing.assert_allclose(getattr(result, name), getattr(image, name), err_msg=name)
+    np.testing.assert_allclose(result.affine.affine_matrix, image.affine.affine_matrix)
+    for name in ("units", "axis_labels", "gamma", "opacity", "blending", "interpolation2d", "rgb"):
+        assert getattr(result, name) == getattr(image, name), name
+    assert result.colormap.name == "magma"
+    assert result.data.dtype == np.uint16
+    assert result.metadata["stage"] == 7
+
+
+def test_provenance_records_how_the_fill_was_made(viewer, dock, press, ramp):
+    viewer.add_image(ramp, name="ramp")
+    widget = dock()
+    painted(viewer, widget)
+    widget.dilate.value = 3
+    press(widget)
+    record = result_in(viewer).metadata["napari_inpaint"]
+    assert record["backend"] == "telea"
+    assert record["artifact"] is None
+    assert record["device"] == "cpu"
+    assert record["image"] == "ramp"
+    assert record["mask"] == "ramp · mask"
+    assert record["options"]["dilate"] == 3
+    assert record["time"].endswith("+00:00")
+    json.dumps(record)
+
+
+def test_second_run_updates_the_result(viewer, dock, press, ramp):
+    viewer.add_image(ramp)
+    widget = dock()
+    painted(viewer, widget)
+    press(widget)
+    first = result_in(viewer)
+    first.contrast_limits = (3, 33)
+    before = first.data.copy()
+    widget.mask.value.data_setitem(np.nonzero(_marked(ramp.shape, np.s_[50:60, 60:70])), 1)
+    widget.dilate.value = 1
+    press(widget)
+    assert result_in(viewer) is first
+    assert not np.array_equal(first.data, before)
+    assert first.contrast_limits == [3, 33]
+    assert first.metadata["napari_inpaint"]["options"]["dilate"] == 1
+
+
+def test_layer_of_the_same_name_is_never_overwritten(viewer, dock, press, ramp):
+    viewer.add_image(ramp, name="ramp")
+    own = viewer.add_image(np.zeros((64, 80)), name="ramp · inpainted")
+    widget = dock()
+    widget.image.value = viewer.layers["ramp"]
+    painted(viewer, widget)
+    press(widget)
+    assert (own.data == 0).all()
+    assert len(viewer.layers) == 4
+
+
+def test_additive_image_is_hidden_beneath_its_fill(viewer, dock, press, ramp):
+    image = viewer.add_image(ramp, blending="additive")
+    widget = dock()
+    painted(viewer, widget)
+    press(widget)
+    assert not image.visible
+    assert result_in(viewer).visible
+    assert "is hidden" in widget.status.value
+
+
+# --- images and masks of every kind ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colour_image_is_filled_as_colour(viewer, dock, press, channels):
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 255, (40, 50, channels), dtype=np.uint8)
+    viewer.add_image(image, rgb=True)
+    widget = dock()
+    mask = painted(viewer, widget, np.s_[10:20, 10:20])
+    assert mask.data.shape == (40, 50)
+    press(widget)
+    result = result_in(viewer)
+    assert result.rgb
+    assert result.data.shape == image.shape
+    assert (result.data[10:20, 10:20, :3] != image[10:20, 10:20, :3]).any()
+    np.testing.assert_array_equal(result.data[..., 3:], image[..., 3:])
+
+
+def test_last_axis_of_three_is_not_taken_for_colour(viewer, dock, press):
+    image = np.random.default_rng(2).random((20, 40, 3)).astype(np.float32)
+    viewer.add_image(image, rgb=False)
+    widget = dock()
+    mask = painted(viewer, widget, np.s_[5, 10:20, 1])
+    assert mask.data.shape == (20, 40, 3)
+    press(widget)
+    changed = result_in(viewer).data != image
+    assert changed[5, 10:20, 1].any()
+    assert changed.sum() == changed[5, 10:20, 1].sum()
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.float64])
+def test_dtype_is_kept(viewer, dock, press, dtype):
+    image = (np.indices((40, 50)).sum(axis=0) % 7 > 3).astype(dtype)
+    viewer.add_image(image)
+    widget = dock()
+    painted(viewer, widget, np.s_[10:14, 10:14])
+    press(widget)
+    assert result_in(viewer).data.dtype == dtype
+
+
+def test_whole_stack_fills_every_painted_slice(viewer, dock, press, ramp):
+    image = np.stack([ramp] * 4)
+    image[:, *HOLE] = -1
+    viewer.add_image(image)
+    widget = dock()
+    painted(viewer, widget, (slice(1, 3), *HOLE))
+    assert widget.what.visible or widget.what.native.isVisibleTo(widget.native)
+    widget.what.value = STACK
+    press(widget)
+    data = result_in(viewer).data
+    assert (data[0][HOLE] == -1).all()
+    assert (data[3][HOLE] == -1).all()
+    assert (data[1:3, *HOLE] > 0).all()
+
+
+def test_this_slice_adds_to_the_slices_filled_before(viewer, dock, press, ramp):
+    image = np.stack([ramp] * 4)
+    image[:, *HOLE] = -1
+    viewer.add_image(image, scale=(10, 1, 1))
+    widget = dock()
+    painted(viewer, widget, (slice(None), *HOLE))
+    widget.what.value = SLICE
+    viewer.dims.set_point(0, 10)
+    press(widget)
+    data = result_in(viewer).data
+    assert [(data[z][HOLE] > 0).all() for z in range(4)] == [False, True, False, False]
+    viewer.dims.set_point(0, 30)
+    press(widget)
+    data = result_in(viewer).data
+    assert [(data[z][HOLE] > 0).all() for z in range(4)] == [False, True, False, True]
+
+
+def test_this_slice_is_the_one_shown_when_axes_are_rolled(viewer, dock, press):
+    image = np.zeros((30, 32, 34), np.float32) + np.arange(34)
+    image[10:14, 7, 10:14] = -1
+    viewer.add_image(image)
+    widget = dock()
+    painted(viewer, widget, np.s_[10:14, 7, 10:14])
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, 7)
+    widget.what.value = SLICE
+    press(widget)
+    data = result_in(viewer).data
+    assert (data[10:14, 7, 10:14] > 5).all()
+    assert (data != image).sum() == 16
+
+
+def test_slice_cannot_be_filled_in_the_3d_view(viewer, dock, ramp):
+    viewer.add_image(np.stack([ramp] * 3))
+    widget = dock()
+    painted(viewer, widget, (slice(None), *HOLE))
+    widget.what.value = SLICE
+    viewer.dims.ndisplay = 3
+    widget.refresh()
+    assert not widget.inpaint.enabled
+    assert widget.hint.value == words.NO_SLICE
+
+
+def test_mask_without_slices_counts_for_every_slice(viewer, dock, press, ramp):
+    image = np.stack([ramp] * 3)
+    image[:, *HOLE] = -1
+    viewer.add_image(image)
+    viewer.add_labels(_marked(ramp.shape, HOLE).astype(np.uint8) * 7)
+    widget = dock()
+    press(widget)
+    assert (result_in(viewer).data[:, *HOLE] > 0).all()
+
+
+def test_four_dimensional_stack_is_filled(viewer, dock, press, ramp):
+    image = np.stack([np.stack([ramp] * 2)] * 3)
+    viewer.add_image(image)
+    widget = dock()
+    painted(viewer, widget, (2, 1, *HOLE))
+    viewer.layers[0].data[2, 1][HOLE] = -1
+    press(widget)
+    data = result_in(viewer).data
+    assert data.shape == (3, 2, 64, 80)
+    assert (data[2, 1][HOLE] > 0).all()
+
+
+def test_mask_of_another_shape_is_refused_with_both_shapes(viewer, dock, ramp):
+    viewer.add_image(ramp, name="ramp")
+    viewer.add_labels(np.ones((10, 12), np.uint8), name="small")
+    widget = dock()
+    assert not widget.inpaint.enabled
+    assert "(10, 12)" in widget.hint.value
+    assert "(64, 80)" in widget.hint.value
+
+
+def test_mask_that_lies_elsewhere_is_refused(viewer, dock, ramp):
+    viewer.add_image(ramp, scale=(0.5, 0.5))
+    viewer.add_labels(np.ones((64, 80), np.uint8))
+    widget = dock()
+    assert not widget.inpaint.enabled
+    assert "lies elsewhere" in widget.hint.value
+
+
+def test_shapes_drawn_over_a_scaled_image_fill_what_they_cover(viewer, dock, press, ramp):
+    image = ramp.copy()
+    image[HOLE] = -1
+    viewer.add_image(image, scale=(0.5, 0.5), translate=(100, 200))
+    corners = np.array([[20, 30], [20, 43], [29, 43], [29, 30]]) * 0.5 + (100, 200)
+    viewer.add_shapes([corners], shape_type="rectangle")
+    widget = dock()
+    assert isinstance(widget.mask.value, Shapes)
+    press(widget)
+    data = result_in(viewer).data
+    assert (data[HOLE] > 0).all()
+    assert (data != image).sum() == 140
+
+
+def test_shapes_fill_the_slice_on_which_they_were_drawn(viewer, dock, press, ramp):
+    image = np.stack([ramp] * 3)
+    image[:, *HOLE] = -1
+    viewer.add_image(image)
+    corners = np.array([[1, 20, 30], [1, 20, 43], [1, 29, 43], [1, 29, 30]])
+    viewer.add_shapes([corners], shape_type="rectangle")
+    widget = dock()
+    press(widget)
+    data = result_in(viewer).data
+    assert [(data[z][HOLE] > 0).all() for z in range(3)] == [False, True, False]
+
+
+def test_lazy_image_is_read_only_around_the_hole(viewer, dock, press):
+    read = set()
+
+    def block(block_info=None):
+        location = block_info[None]["chunk-location"]
+        read.add(location)
+        return np.full((1, 500, 500), location[0], np.uint16)
+
+    lazy = da.map_blocks(block, chunks=((1,) * 12, (500,) * 3, (500,) * 3), dtype=np.uint16)
+    viewer.add_image(lazy, contrast_limits=(0, 100))
+    hole = np.s_[7, 10:20, 10:20]
+    viewer.add_labels(_marked(lazy.shape, hole).astype(np.uint8))
+    widget = dock()
+    shown = viewer.dims.current_step[0]
+    read.clear()
+    press(widget)
+    result = result_in(viewer)
+    assert isinstance(result.data, da.Array)
+    assert (7, 0, 0) in read
+    assert {location[0] for location in read} <= {0, 7, shown}  # napari itself looks at the first
+    assert (7, 2, 2) not in read
+    np.testing.assert_array_equal(result.data[7, :30, :30].compute(), 7)
+    assert int(result.data[3, 1200, 1200].compute()) == 3
+
+
+def test_multiscale_image_is_filled_at_its_finest_level(viewer, dock, press):
+    fine = np.tile(np.arange(128, dtype=np.float32), (128, 1))
+    viewer.add_image([fine, fine[::2, ::2]], multiscale=True)
+    widget = dock()
+    painted(viewer, widget, np.s_[60:66, 60:66])
+    press(widget)
+    result = result_in(viewer)
+    assert not result.multiscale
+    assert result.data.shape == (128, 128)
+
+
+def test_renamed_and_removed_layers_are_followed(viewer, dock, ramp):
+    first = viewer.add_image(ramp, name="a")
+    second = viewer.add_image(ramp, name="b")
+    widget = dock()
+    widget.image.value = second
+    second.name = "z"
+    assert widget.image.value is second
+    viewer.layers.remove(second)
+    assert widget.image.value is first
+    viewer.layers.clear()
+    assert widget.image.value is None
+    assert widget.hint.value == words.NO_IMAGE
+
+
+# --- running, cancelling, failing -----------------------------------------------------------
+
+
+def slow_run(viewer, widget, gate, qtbot):
+    """Start a run of three batches, and return once the first is being filled."""
+    viewer.add_image(np.random.default_rng(3).random((3, 64, 80)).astype(np.float32))
+    painted(viewer, widget, (slice(None), *HOLE))
+    widget.backend.value = "gate"
+    widget.batch_size.value = 1
+    widget.refresh()
+    widget.inpaint.native.click()
+    qtbot.waitUntil(lambda: gate.calls == 1, timeout=30_000)
+
+
+def test_cancel_leaves_no_layer(viewer, dock, gate, qtbot, errors):
+    widget = dock()
+    slow_run(viewer, widget, gate, qtbot)
+    assert not widget.inpaint.enabled
+    assert widget.cancel.enabled
+    widget.cancel.native.click()
+    gate.tickets.release()
+    qtbot.waitUntil(lambda: widget._run is None, timeout=30_000)
+    assert len(viewer.layers) == 2
+    assert gate.calls == 1
+    assert widget.status.value == "Cancelled. Nothing was changed."
+    assert widget.inpaint.enabled
+    assert not widget.cancel.enabled
+    assert errors == []
+
+
+def test_painting_during_a_run_changes_nothing(viewer, dock, gate, qtbot):
+    widget = dock()
+    slow_run(viewer, widget, gate, qtbot)
+    widget.mask.value.data[:] = 1
+    gate.tickets.release(3)
+    qtbot.waitUntil(lambda: widget._run is None, timeout=30_000)
+    image, result = viewer.layers[0], result_in(viewer)
+    assert (image.data != result.data).sum() == 3 * 140
+
+
+def test_removing_the_image_during_a_run_is_no_error(viewer, dock, gate, qtbot, errors):
+    widget = dock()
+    slow_run(viewer, widget, gate, qtbot)
+    viewer.layers.clear()
+    gate.tickets.release(3)
+    qtbot.waitUntil(lambda: widget._run is None, timeout=30_000)
+    assert len(viewer.layers) == 0
+    assert "closed" in widget.status.value
+    assert errors == []
+
+
+def test_closing_the_viewer_ends_the_run(viewer, dock, gate, qtbot, errors):
+    widget = dock()
+    slow_run(viewer, widget, gate, qtbot)
+    viewer.close()
+    gate.tickets.release(3)
+    assert QThreadPool.globalInstance().waitForDone(30_000)
+    qtbot.wait(50)
+    assert gate.calls == 1
+    assert errors == []
+
+
+def test_closing_the_dock_ends_the_run(viewer, dock, gate, qtbot, errors):
+    widget = dock()
+    slow_run(viewer, widget, gate, qtbot)
+    viewer.window.remove_dock_widget(widget.native)
+    gate.tickets.release(3)
+    assert QThreadPool.globalInstance().waitForDone(30_000)
+    qtbot.wait(50)
+    assert gate.calls == 1
+    assert len(viewer.layers) == 2
+    assert errors == []
+
+
+def test_progress_is_shown_with_time_left(viewer, dock, gate, qtbot):
+    widget = dock()
+    slow_run(viewer, widget, gate, qtbot)
+    gate.tickets.release(2)
+    qtbot.waitUntil(lambda: gate.calls == 3, timeout=30_000)
+    qtbot.waitUntil(lambda: "67%" in widget.status.value, timeout=30_000)
+    assert "left" in widget.status.value
+    assert widget._run._bar.n == 280
+    assert widget._run._bar.total == 420
+
+
+def test_cancel_in_the_activity_dock_ends_the_run(viewer, dock, gate, qtbot):
+    widget = dock()
+    slow_run(viewer, widget, gate, qtbot)
+    widget._run._bar.cancel()
+    gate.tickets.release()
+    qtbot.waitUntil(lambda: widget._run is None, timeout=30_000)
+    assert len(viewer.layers) == 2
+
+
+def test_backend_that_fails_is_reported_in_words(viewer, dock, gate, qtbot, errors):
+    widget = dock()
+    gate.error = ZeroDivisionError("no luck")
+    slow_run(viewer, widget, gate, qtbot)
+    gate.tickets.release(3)
+    qtbot.waitUntil(lambda: widget._run is None, timeout=30_000)
+    assert len(viewer.layers) == 2
+    assert len(errors) == 1
+    assert "gate" in errors[0]
+    assert "no luck" in errors[0]
+    assert "Traceback" not in errors[0]
+    assert widget.status.value == errors[0]
+    assert widget.inpaint.enabled
+
+
+def test_unforeseen_error_is_reported_and_logged(
+    viewer, dock, press, ramp, monkeypatch, errors, caplog
+):
+    def fail(*_, **__):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr("napari_inpaint._worker.inpaint_steps", fail)
+    viewer.add_image(ramp)
+    widget = dock()
+    painted(viewer, widget)
+    press(widget)
+    assert errors == ["The fill failed unexpectedly: RuntimeError: out of luck"]
+    assert "out of luck" in caplog.text
+    assert len(viewer.layers) == 2
+
+
+def test_mask_that_covers_everything_is_reported_in_words(viewer, dock, press, ramp, errors):
+    viewer.add_image(ramp)
+    widget = dock()
+    painted(viewer, widget, np.s_[:, :])
+    press(widget)
+    assert len(errors) == 1
+    assert len(viewer.layers) == 2
+
+
+@pytest.fixture
+def foreign_file(tmp_path, monkeypatch) -> Path:
+    """A TorchScript file that nobody has trusted yet; it fills with 1."""
+    import torch
+
+    class Ones(torch.nn.Module):
+        def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return image * (1 - mask) + mask
+
+    path = tmp_path / "ones.pt"
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
+        torch.jit.save(torch.jit.script(Ones()), path)
+    monkeypatch.setattr(artifacts, "_trust_file", lambda: tmp_path / "trusted.json")
+    return path
+
+
+@pytest.mark.parametrize("consent", [True, False])
+def test_foreign_file_runs_only_after_consent(
+    viewer, dock, press, ramp, foreign_file, monkeypatch, consent, errors
+):
+    asked = []
+    viewer.add_image(ramp / ramp.max())
+    widget = dock()
+    painted(viewer, widget)
+
+    def consents(self, error):
+        asked.append(error)
+        return consent
+
+    monkeypatch.setattr(module.InpaintWidget, "ask_for_file", lambda self: foreign_file)
+    monkeypatch.setattr(module.InpaintWidget, "ask_for_consent", consents)
+    widget.backend.value = module.OPEN_FILE
+    assert widget.backend.value == foreign_file
+    press(widget)
+    assert [error.sha256 for error in asked] == [artifacts.sha256(foreign_file)]
+    assert errors == []
+    if consent:
+        record = result_in(viewer).metadata["napari_inpaint"]
+        assert record["artifact"] == artifacts.sha256(foreign_file)
+    else:
+        assert len(viewer.layers) == 2
+        assert "not trusted" in widget.status.value
