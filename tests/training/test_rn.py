@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from literal import convolve, pixel_shuffle, sigmoid
 
+from tests.training.literal import convolve, pixel_shuffle, sigmoid
 from training.rn import RN, RegionNormB, RegionNormL, decoder_block, normalize_regions
 
 
