@@ -244,6 +244,35 @@ def test_folder_run_with_pictures_and_masks_side_by_side(run):
     assert names("out") == ["a.png", "b.png"]
 
 
+def test_folder_run_does_not_take_the_only_mask_for_a_picture(run):
+    save("in/a.png", RGB)
+    save("in/mask.png", HOLE)
+    assert run("run", "in", "-m", "./in/mask.png", "-o", "out")[:2] == (0, "1 filled in out\n")
+    assert names("out") == ["a.png"]
+
+
+def test_folder_run_replaces_pictures_but_not_masks_when_told(run):
+    save("in/a.png", RGB)
+    mask = save("in/a-mask.png", HOLE)
+    before = mask.read_bytes()
+    status, _, err = run("run", "in", "-m", "in", "-o", "in")
+    assert status == 1
+    assert "is the picture itself" in err
+    assert run("run", "in", "-m", "in", "-o", "in", "--overwrite")[0] == 0
+    known_pixels_kept(pixels("in/a.png"), RGB, HOLE)
+    assert mask.read_bytes() == before
+
+
+def test_folder_run_refuses_two_masks_for_one_picture(run):
+    save("in/a.png", RGB)
+    save("masks/a.png", HOLE)
+    save("masks/a.tif", HOLE)
+    status, _, err = run("run", "in", "-m", "masks", "-o", "out")
+    assert status == 1
+    assert "several masks" in err
+    assert "a.tif" in err
+
+
 def test_glob_patterns_choose_pictures(run):
     for name in ("a1.png", "a2.png", "b.png"):
         save(f"in/{name}", RGB)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,23 +51,25 @@ def plan(
     """
     masks = _find([mask])
     pictures = _find(images)
-    # pictures and masks may lie side by side
-    pictures = [each for each in pictures if not _is_mask(each, masks)] or pictures
+    pictures = _without_masks(pictures, masks)
     several = is_many(images)
     folder = several or out.endswith(("/", "\\")) or Path(out).is_dir()
     if several and Path(out).suffix.lower() in files.FORMATS:
         raise FileError(f"{out} is a file name, but the result is several files; name a folder.")
     if folder and Path(out).exists() and not Path(out).is_dir():
         raise FileError(f"{out} is a file; expected a folder for the results.")
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for each in masks:
+        by_stem[files.stem(each)].append(each)
     jobs = [
         Job(
             image=picture,
-            mask=_mask_of(picture, masks) if is_many([mask]) else masks[0],
+            mask=_mask_of(picture, by_stem) if is_many([mask]) else masks[0],
             out=Path(out) / _name(picture, kind) if folder else Path(out),
         )
         for picture in pictures
     ]
-    _check(jobs, masks, overwrite)
+    _check(jobs, overwrite)
     return jobs
 
 
@@ -100,15 +103,20 @@ def _find(arguments: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _is_mask(path: Path, masks: Sequence[Path]) -> bool:
-    named_so = len(masks) == 1 or files.stem(path).lower().endswith(MASK_ENDINGS[:-1])
-    return named_so and any(path.samefile(each) for each in masks)
+def _without_masks(pictures: list[Path], masks: Sequence[Path]) -> list[Path]:
+    """Return the pictures less those masks that lie among them."""
+    resolved = {
+        each.resolve()
+        for each in masks
+        if len(masks) == 1 or files.stem(each).lower().endswith(MASK_ENDINGS[:-1])
+    }
+    return [each for each in pictures if each.resolve() not in resolved] or pictures
 
 
-def _mask_of(picture: Path, masks: Sequence[Path]) -> Path | None:
+def _mask_of(picture: Path, by_stem: Mapping[str, list[Path]]) -> Path | None:
     for ending in MASK_ENDINGS:
-        name = files.stem(picture) + ending
-        fitting = [each for each in masks if files.stem(each) == name and each != picture]
+        named_so = by_stem.get(files.stem(picture) + ending, [])
+        fitting = [each for each in named_so if not each.samefile(picture)]
         if len(fitting) > 1:
             names = " and ".join(map(str, fitting))
             raise FileError(f"{picture} has several masks, {names}; leave one of them.")
@@ -123,9 +131,9 @@ def _name(picture: Path, kind: str | None) -> str:
     return f"{files.stem(picture)}.{kind}"
 
 
-def _check(jobs: Sequence[Job], masks: Sequence[Path], overwrite: bool) -> None:
+def _check(jobs: Sequence[Job], overwrite: bool) -> None:
     sources = {job.image.resolve() for job in jobs}
-    kept = {each.resolve() for each in masks}
+    kept = {job.mask.resolve() for job in jobs if job.mask}
     taken: dict[Path, Path] = {}
     for job in jobs:
         files.format_of(job.out)
