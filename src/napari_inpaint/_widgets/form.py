@@ -15,7 +15,7 @@ from magicgui.widgets import (
     Widget,
 )
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMessageBox, QSizePolicy
 from superqt import QCollapsible
 
 from napari_inpaint import registry
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SLICE, STACK = "This slice", "Whole stack"
 OPEN_FILE = "open a file…"
 CONTEXTS = (16, 32, 64, 128, 256)  # px
+LABELS = 70  # px: as wide as "batch size"
 DILATE = 2  # px: the brush rarely covers the very rim of what should go
 
 
@@ -65,8 +66,7 @@ class InpaintForm(Container[Widget]):
             text="Edit mask",
             tooltip="Show the mask again and select it, with the brush ready to paint.",
         )
-        # magicgui aligns labels by Qt's default font; napari's is wider, hence the spaces.
-        self.backend = ComboBox(label="backend   ")
+        self.backend = ComboBox(label="backend")
         self.device = ComboBox(label="device", choices=[("auto", "auto")])
         self.what = RadioButtons(
             label="fill",
@@ -234,10 +234,11 @@ class InpaintForm(Container[Widget]):
 
 
 def _fields(*widgets: Widget) -> Container[Widget]:
-    """Return labelled fields, one below the other; filled afterwards, so that labels align."""
-    fields: Container[Widget] = Container()
+    """Return labelled fields, one below the other."""
+    fields: Container[Widget] = Container(widgets=widgets)
     fields.margins = (0, 0, 0, 0)
-    fields.extend(widgets)
+    for label in fields.native.findChildren(QLabel):
+        label.setMinimumWidth(LABELS)  # magicgui aligns by Qt's default font, not by napari's
     return fields
 
 

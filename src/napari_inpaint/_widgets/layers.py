@@ -90,20 +90,20 @@ def _rasterise(shapes: Shapes, image: Image) -> NDArray[np.bool_]:
     """
     shape = spatial_shape(image)
     hole = np.zeros(shape, dtype=bool)
-    on_slice: dict[tuple[Any, ...], list[tuple[NDArray[Any], str]]] = {}
+    on_slice: dict[tuple[int, ...], list[tuple[NDArray[Any], str]]] = {}
     for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
         points = _in_pixels(vertices, shapes, image)
         where = np.round(points[:, :-2]).astype(int)
         if shapes.ndim < image.ndim:
-            index: tuple[Any, ...] = (slice(None),) * (image.ndim - 2)
+            index: tuple[int, ...] = ()
         elif (where != where[0]).any():
             raise InpaintError(
                 f"A shape of “{shapes.name}” does not lie within one slice of “{image.name}”. "
                 "Draw it with the last two axes shown, or use a Labels layer as mask."
             )
         else:
-            index = tuple(where[0])
-        if all(isinstance(i, slice) or 0 <= i < n for i, n in zip(index, shape, strict=False)):
+            index = tuple(int(i) for i in where[0])
+        if all(0 <= i < n for i, n in zip(index, shape, strict=False)):
             on_slice.setdefault(index, []).append((points[:, -2:], kind))
     for index, drawn in on_slice.items():
         flat = Shapes([points for points, _ in drawn], shape_type=[kind for _, kind in drawn])
