@@ -227,8 +227,8 @@ class SPGNet(Network):
         Returns
         -------
         Outputs
-            ``images``: Y. ``logits``: first the class scores of S_1, at all pixels; then those of
-            S_0, whose loss must count the *known* pixels only: the segmenter is not asked to guess.
+            Y, the class scores of S_1 (``logits``) and those of S_0 (``known_logits``: the
+            segmenter is not asked to guess).
         """
         known, completed = self.maps(image, hole)
         probabilities = torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
@@ -237,7 +237,7 @@ class SPGNet(Network):
             ids = torch.arange(self.classes, device=labels.device)
             true = (labels[:, None] == ids[:, None, None]).to(image.dtype)
             semantics = torch.where(true.sum(1, keepdim=True) > 0, true, semantics)
-        return Outputs([self.fill(image, hole, semantics)], [completed, known])
+        return Outputs([self.fill(image, hole, semantics)], [completed], [known])
 
     def maps(self, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         """Return the class scores of S_0 and S_1, (N, K, H, W)."""

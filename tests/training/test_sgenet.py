@@ -258,7 +258,7 @@ def test_every_scale_meets_its_class_map_and_its_reliability_mask(size, tau_mode
 def test_outputs_are_five_scales_of_images_and_scores_the_finest_first():
     net = network()
     image, hole = sample((48, 33))
-    images, logits = net.outputs(image, hole)
+    images, logits, _ = net.outputs(image, hole)
     sizes = [(48, 33), (24, 17), (12, 9), (6, 5), (3, 3)]
     assert [tuple(x.shape) for x in images] == [(2, 3, *size) for size in sizes]
     assert [tuple(x.shape) for x in logits] == [(2, 5, *size) for size in sizes]
@@ -281,7 +281,7 @@ def test_true_labels_guide_training_as_paint_would_and_unlabelled_pixels_do_not(
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_losses_reach_every_parameter(variant):
     net = network(variant).train()
-    images, logits = net.outputs(*sample((64, 64)))
+    images, logits, _ = net.outputs(*sample((64, 64)))
     sum(x.square().sum() for x in images + logits).backward()
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 

@@ -110,7 +110,8 @@ def test_each_net_sees_the_image_in_its_range_the_mask_and_its_own_kind_of_map()
             lambda _, inputs, name=name: seen.update({name: inputs[0]})
         )
     image, hole = sample((48, 64))
-    known, completed = (x.softmax(1) for x in reversed(net.outputs(image, hole).logits))
+    _, [completed], [known] = net.outputs(image, hole)
+    completed, known = completed.softmax(1), known.softmax(1)
     first = torch.cat([torch.where(hole > 0, 0.0, image * 2 - 1), hole], 1)
     torch.testing.assert_close(seen["segmenter"], first)
     expected = torch.cat([first, torch.where(hole > 0, 0.0, known)], 1)
@@ -127,9 +128,10 @@ def test_each_net_sees_the_image_in_its_range_the_mask_and_its_own_kind_of_map()
 def test_segment_is_the_segmenter_s_map_where_known_and_sp_net_s_in_the_hole():
     net = network()
     image, hole = sample((40, 33))
-    completed, known = (scores.softmax(1) for scores in net.outputs(image, hole).logits)
+    _, [completed], [known] = net.outputs(image, hole)
     got = net.segment(image, hole)
-    torch.testing.assert_close(got, torch.where(hole > 0, completed, known))
+    expected = torch.where(hole > 0, completed.softmax(1), known.softmax(1))
+    torch.testing.assert_close(got, expected)
     torch.testing.assert_close(got.sum(1), torch.ones(2, 40, 33))
 
 
@@ -146,18 +148,18 @@ def gradients(net, loss):
 def test_each_net_learns_from_its_own_loss_alone():
     net = network().train()
     image, hole = sample((48, 48))
-    images, (completed, known) = net.outputs(image, hole)
-    assert gradients(net, images[0].square().sum()) == {"sg_net"}
-    images, (completed, known) = net.outputs(image, hole)
+    [fill], _, _ = net.outputs(image, hole)
+    assert gradients(net, fill.square().sum()) == {"sg_net"}
+    _, [completed], _ = net.outputs(image, hole)
     assert gradients(net, completed.square().sum()) == {"sp_net"}
-    images, (completed, known) = net.outputs(image, hole)
+    _, _, [known] = net.outputs(image, hole)
     assert gradients(net, known.square().sum()) == {"segmenter"}
 
 
 def test_the_losses_reach_every_parameter():
     net = network().train()
-    images, logits = net.outputs(*sample((64, 64)))
-    sum(x.square().sum() for x in images + logits).backward()
+    images, logits, known_logits = net.outputs(*sample((64, 64)))
+    sum(x.square().sum() for x in images + logits + known_logits).backward()
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
