@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from napari_inpaint import artifacts, registry
 from napari_inpaint.backend import BackendInfo
+
+settings.register_profile("here", deadline=None)  # no test here is about time
+settings.load_profile("here")
 
 
 @pytest.fixture(autouse=True)

@@ -108,7 +108,7 @@ def test_memory_ladder_halves_the_batch_then_the_tile_then_takes_the_cpu(gpus):
 def test_memory_that_never_suffices_is_an_error():
     run, _ = run_out_of_memory(lambda each: False, MemoryError())
     start = Footprint(torch.device("cpu"), batch=2, tile=128)
-    with pytest.raises(BackendError, match="memory does not suffice.*batch 1"):
+    with pytest.raises(BackendError, match=r"memory does not suffice.*batch 1"):
         device.run_within_memory(run, start, lambda text: None)
 
 

@@ -58,7 +58,7 @@ def test_unknown_name_lists_the_nearest(name, near):
 
 
 def test_unknown_name_without_a_near_one_lists_all():
-    with pytest.raises(UnknownBackendError, match="Installed: .*biharmonic.*telea") as caught:
+    with pytest.raises(UnknownBackendError, match=r"Installed: .*biharmonic.*telea") as caught:
         registry.get_backend("zzzzz")
     assert "Did you mean" not in str(caught.value)
 
@@ -151,5 +151,5 @@ def test_duplicate_name_of_third_parties_goes_to_the_first_by_name(entry_point):
 def test_broken_backend_that_is_asked_for_says_why(entry_point, monkeypatch):
     found = registry.discover([entry_point("lama", lambda: 1 / 0)])
     monkeypatch.setattr(registry, "_installed", lambda: found)
-    with pytest.raises(UnknownBackendError, match="'lama' is installed but broken.*division"):
+    with pytest.raises(UnknownBackendError, match=r"'lama' is installed but broken.*division"):
         registry.get_backend("lama")

@@ -1,4 +1,4 @@
-"""Packages of others, installed with pip: the good one appears, the broken one takes nothing down."""
+"""Packages of others, installed with pip: a good one appears, a broken one takes nothing down."""
 
 import json
 import os
@@ -17,6 +17,7 @@ import numpy as np
 import napari_inpaint as ni
 from napari_inpaint import registry
 
+broken = registry.broken_backends()
 image = np.full((40, 40), 7.0)
 image[:, 20:] = 9.0
 mask = np.zeros((40, 40), bool)
@@ -31,7 +32,7 @@ for name in ("mean-fill", "telea", "raises-at-load", "wrong-shape", "returns-nan
 json.dump(
     {
         "listed": {info.name: registry.provider(info.name) for info in ni.list_backends()},
-        "broken": {each.name: [each.distribution, each.error] for each in registry.broken_backends()},
+        "broken": {each.name: [each.distribution, each.error] for each in broken},
         "fills": fills,
     },
     sys.stdout,

@@ -72,22 +72,22 @@ def fill(
     float
         Done so far, from 0 to 1, between batches.
     """
-    height, width = hole.shape
-    whole = masks.grow(Box(0, 0, height, width), 0, scale.step, (height, width))
-    image, hole = masks.crop(image, whole), masks.crop(hole, whole)
-    back = (slice(-whole.top, height - whole.top), slice(-whole.left, width - whole.left))
+    if not hole.any():  # it was thinner than a pixel of the reduced size
+        return image
     area = masks.bounds(hole)
     if max(area.bottom - area.top, area.right - area.left) <= scale.working_size:
-        only: Pixels = predict(image[np.newaxis], hole[np.newaxis])[0]
+        whole, all_hole, back = _padded(image, hole, scale.step)
+        only: Pixels = predict(whole[np.newaxis], all_hole[np.newaxis])[0]
         return only[back]
     depth, reach = masks.depth(hole), scale.working_size // 2
     share = 0.0
     if not refine or depth.max() > reach:
         share = COARSE_SHARE if refine else 1.0
-        coarse = yield from _part(fill(*_halved(image, hole), predict, scale, refine), share)
-        image = np.where(hole[..., np.newaxis], _doubled(coarse), image)
+        even, even_hole, back = _padded(image, hole, 2)
+        coarse = yield from _part(fill(*_halved(even, even_hole), predict, scale, refine), share)
+        image = np.where(hole[..., np.newaxis], _doubled(coarse)[back], image)
     if not refine:
-        return image[back]
+        return image
     rim = hole & (depth <= reach)
     tiles = _fill_in_tiles(image, rim, predict, scale)
     refined = yield from _part(tiles, 1 - share, start=share)
@@ -95,26 +95,38 @@ def fill(
         # what was refined turns smoothly into what was not
         shown: Pixels = np.clip(2 * (1 - depth / reach), 0, 1).astype(np.float32)[..., np.newaxis]
         refined = shown * refined + (1 - shown) * image
-    return np.where(rim[..., np.newaxis], refined, image)[back]
+    return np.where(rim[..., np.newaxis], refined, image)
 
 
 def _fill_in_tiles(
     image: Pixels, hole: Hole, predict: Predict, scale: Scale
 ) -> Generator[float, None, Pixels]:
+    image, hole, back = _padded(image, hole, scale.step)
     plan = tiling.plan((hole.shape[0], hole.shape[1]), scale.tile, 2 * scale.context)
     tiles = [tile for tile in plan if hole[tile.window].any()]
-    blank = np.where(hole[..., np.newaxis], np.float32(0), image)
     result = np.zeros_like(image)
     for start in range(0, len(tiles), scale.batch_size):
         batch = tiles[start : start + scale.batch_size]
         filled = predict(
-            np.stack([blank[tile.window] for tile in batch]),
+            np.stack([_blank(image[tile.window], hole[tile.window]) for tile in batch]),
             np.stack([hole[tile.window] for tile in batch]),
         )
         for tile, each in zip(batch, filled, strict=True):
             result[tile.window] += tile.weights[..., np.newaxis] * each
         yield (start + len(batch)) / len(tiles)
-    return result
+    return result[back]
+
+
+def _padded(image: Pixels, hole: Hole, step: int) -> tuple[Pixels, Hole, tuple[slice, slice]]:
+    """Reflect image and hole up to multiples of a step; also return the index of the original."""
+    height, width = hole.shape
+    box = masks.grow(Box(0, 0, height, width), 0, step, (height, width))
+    back = (slice(-box.top, height - box.top), slice(-box.left, width - box.left))
+    return masks.crop(image, box), masks.crop(hole, box), back
+
+
+def _blank(image: Pixels, hole: Hole) -> Pixels:
+    return np.where(hole[..., np.newaxis], np.float32(0), image)
 
 
 def _part(

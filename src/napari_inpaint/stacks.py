@@ -91,19 +91,16 @@ def inpaint(
     home = type(image).__module__.partition(".")[0]
     if home not in ("dask", "zarr"):
         return pipeline.inpaint(image, mask, progress=progress, cancelled=cancelled, **settings)
-    import dask.array
-
-    lazy = dask.array.from_zarr(image) if home == "zarr" else image
-    return _lazily(lazy, mask, settings)
+    return _lazily(image, mask, settings)
 
 
-def _lazily(image: dask.array.Array, mask: Any, settings: dict[str, Any]) -> dask.array.Array:
-    """Fill a dask array, one task for each leading index."""
+def _lazily(image: Any, mask: Any, settings: dict[str, Any]) -> dask.array.Array:
+    """Fill an array that need not fit into memory, one task for each leading index."""
     import dask.array
 
     settled = pipeline.plan(image.shape, image.dtype, **settings)
     letters = settled.axes.letters
-    mask = dask.array.asarray(mask)
+    image, mask = dask.array.asarray(image), dask.array.asarray(mask)
     mask_letters = settled.axes.mask_letters(mask.shape)
     plane = {axis: -1 if letter in "YXC" else 1 for axis, letter in enumerate(letters)}
     mask_plane = {axis: -1 if each in "YX" else 1 for axis, each in enumerate(mask_letters)}

@@ -1,0 +1,142 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from napari_inpaint import masks
+from napari_inpaint.multiscale import Scale, fill
+
+SCALE = Scale(working_size=64, context=16, step=32, batch_size=3)
+
+
+def drive(steps):
+    """Run a generator; return what it yielded and what it returned."""
+    yielded = []
+    while True:
+        try:
+            yielded.append(next(steps))
+        except StopIteration as end:
+            return yielded, end.value
+
+
+def scene(shape=(300, 260), hole=((40, 260), (30, 230))):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    image = np.stack([y / shape[0], x / shape[1]], axis=-1).astype(np.float32)
+    mask = np.zeros(shape, bool)
+    mask[slice(*hole[0]), slice(*hole[1])] = True
+    return np.where(mask[..., np.newaxis], 0, image).astype(np.float32), mask, image
+
+
+def constant(images, holes):
+    return np.where(holes[..., np.newaxis], np.float32(0.25), images)
+
+
+def test_model_that_acts_per_pixel_gives_what_it_gives_untiled():
+    image, hole, _ = scene()
+    _, filled = drive(fill(image, hole, constant, SCALE, refine=True))
+    assert filled.shape == image.shape
+    np.testing.assert_allclose(filled, constant(image, hole), atol=1e-5)
+
+
+def test_fill_at_reduced_size_only_is_enlarged():
+    heights = []
+
+    def watch(images, holes):
+        heights.append(holes.shape[1])
+        return constant(images, holes)
+
+    image, hole, _ = scene()
+    _, filled = drive(fill(image, hole, watch, SCALE, refine=False))
+    assert heights == [96]  # a quarter of 300, in multiples of 32
+    deep = masks.depth(hole) > 16
+    np.testing.assert_allclose(filled[deep], 0.25, atol=1e-5)
+    np.testing.assert_array_equal(filled[~hole], image[~hole])
+
+
+def test_batches_have_the_size_and_the_steps_of_the_model():
+    seen = []
+
+    def watch(images, holes):
+        seen.append(holes.shape)
+        assert holes.any()
+        assert not holes.all(axis=(1, 2)).any()
+        assert (images[holes] == 0).all()
+        return constant(images, holes)
+
+    image, hole, _ = scene()
+    drive(fill(image, hole, watch, SCALE, refine=True))
+    assert all(count <= 3 and height % 32 == width % 32 == 0 for count, height, width in seen)
+    assert max(max(shape[1:]) for shape in seen) <= SCALE.tile
+
+
+def test_progress_rises_from_0_to_1():
+    image, hole, _ = scene()
+    done, _ = drive(fill(image, hole, constant, SCALE, refine=True))
+    assert len(done) > 3
+    assert all(before < after for before, after in pairwise(done))
+    assert done[-1] == pytest.approx(1)
+
+
+def test_thin_hole_needs_no_coarse_fill():
+    heights = []
+
+    def watch(images, holes):
+        heights.append(holes.shape[1])
+        return constant(images, holes)
+
+    image, hole, _ = scene((400, 400), ((0, 400), (0, 400)))
+    hole = np.eye(400, dtype=bool)
+    done, _ = drive(fill(image, hole, watch, SCALE, refine=True))
+    assert set(heights) == {SCALE.tile}
+    assert done[0] < 0.25
+
+
+def test_fill_has_no_seam_in_a_smooth_gradient():
+    """A diffusing model on a plane must give the plane back, nowhere with a step."""
+    from skimage.restoration import inpaint_biharmonic
+
+    def biharmonic(images, holes):
+        return np.stack(
+            [
+                inpaint_biharmonic(image, hole, channel_axis=-1)
+                for image, hole in zip(images, holes, strict=True)
+            ]
+        ).astype(np.float32)
+
+    image, hole, truth = scene((192, 192), ((30, 160), (35, 165)))
+    _, filled = drive(fill(image, hole, biharmonic, SCALE, refine=True))
+    for axis in (0, 1):
+        steps = np.abs(np.diff(filled, axis=axis)).max()
+        assert steps < 3 * np.abs(np.diff(truth, axis=axis)).max()
+    assert np.abs(filled - truth).max() < 0.05
+
+
+@pytest.mark.parametrize("shape", [(301, 263), (65, 400), (129, 97)])
+def test_odd_sizes_come_back_in_their_own_size(shape):
+    hole = np.zeros(shape, bool)
+    hole[1:-1, 1:-1] = True
+    image = np.where(hole[..., np.newaxis], np.float32(0), np.ones((*shape, 1), np.float32))
+
+    def ones(images, holes):
+        return np.ones_like(images)
+
+    _, filled = drive(fill(image, hole, ones, SCALE, refine=True))
+    np.testing.assert_allclose(filled, np.ones((*shape, 1)), atol=1e-5)
+
+
+def test_single_known_pixel_is_enough():
+    hole = np.ones((256, 256), bool)
+    hole[100, 37] = False
+    image = np.zeros((256, 256, 1), np.float32)
+    image[100, 37] = 0.75
+    known = []
+
+    def mean(images, holes):
+        keep = ~holes[..., np.newaxis]
+        known.append(keep.sum(axis=(1, 2, 3)).min())
+        level = images.sum(axis=(1, 2, 3)) / np.maximum(keep.sum(axis=(1, 2, 3)), 1)
+        return np.broadcast_to(level[:, None, None, None], images.shape).astype(np.float32)
+
+    _, filled = drive(fill(image, hole, mean, SCALE, refine=True))
+    assert min(known) >= 1
+    np.testing.assert_allclose(filled, 0.75, atol=1e-3)
