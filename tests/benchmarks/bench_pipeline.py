@@ -24,7 +24,7 @@ def scene(size, dtype, channels=()):
 @pytest.mark.parametrize(
     ("dtype", "channels"), [("uint8", (3,)), ("uint16", ()), ("float32", ())], ids=str
 )
-def bench_one_hole(benchmark, backend, size, dtype, channels):
+def test_one_hole(benchmark, backend, size, dtype, channels):
     image, hole = scene(size, dtype, channels)
     benchmark.group = f"{backend} {dtype}{channels}"
     filled = benchmark(inpaint, image, hole, backend=backend, device="cpu")
@@ -32,7 +32,7 @@ def bench_one_hole(benchmark, backend, size, dtype, channels):
 
 
 @pytest.mark.parametrize("holes", [100, 1000, 5000])
-def bench_dust(benchmark, holes):
+def test_dust(benchmark, holes):
     rng = np.random.default_rng(0)
     image = (rng.random((2048, 2048)) * 60000).astype(np.uint16)
     hole = np.zeros(image.shape, bool)
