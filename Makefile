@@ -17,7 +17,7 @@ DISPLAY_PACKAGES := xvfb xauth x11-utils libegl1 libgl1 libgl1-mesa-dri libxkbco
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test check bench display
+.PHONY: help demo test check bench train display
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##\(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -35,6 +35,11 @@ check: $(VENV)/.tools  ## lint, format, types
 
 bench: $(VENV)/.tools  ## measure speed
 	$(RUN) pytest tests/benchmarks/bench_*.py $(ARGS)
+
+# Keeps freed pages and large ones: torch on the CPU spends most of a step on page faults otherwise.
+train: export GLIBC_TUNABLES := glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456
+train: $(VENV)/.tools  ## train RECIPE=pconv-photo on the pictures in DATA=folder; goes on if stopped
+	$(RUN) training.train $(RECIPE) --data $(DATA) --resume $(ARGS)
 
 display:
 	@if command -v dpkg-query >/dev/null; then \

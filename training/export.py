@@ -19,10 +19,23 @@ from torch import Tensor, nn
 import napari_inpaint
 from napari_inpaint.artifacts import read_manifest
 from napari_inpaint.manifest import Manifest
+from training.layers import remove_spectral_norm_
 from training.recipes import RECIPES, Recipe
 
 TRUSTED = Path(napari_inpaint.__file__).with_name("artifacts.sha256")
 SIZES = ((1, 1), (5, 3), (33, 65), (64, 64), (130, 97))
+
+
+def blanked(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Take what stands in the hole away; return the image and the hole, 0 or 1."""
+    hole = mask > 0.5
+    # where(), not a product: a NaN in the hole would survive a multiplication by zero.
+    return torch.where(hole, torch.full_like(image, 0.5), image), hole.to(image.dtype)
+
+
+def composite(image: Tensor, mask: Tensor, prediction: Tensor) -> Tensor:
+    """Put the prediction into the hole, clamped to [0, 1]; known pixels stay as they are."""
+    return torch.where(mask > 0.5, prediction.clamp(0.0, 1.0), image)
 
 
 class Artifact(nn.Module):
@@ -52,11 +65,35 @@ class Artifact(nn.Module):
         Tensor
             (N, C, H, W) in [0, 1], equal to ``image`` outside the hole.
         """
-        hole = mask > 0.5
-        # where(), not a product: a NaN in the hole would survive a multiplication by zero.
-        blank = torch.where(hole, torch.full_like(image, 0.5), image)
-        prediction = self.network(blank, hole.to(image.dtype))
-        return torch.where(hole, prediction.clamp(0.0, 1.0), image)
+        blank, hole = blanked(image, mask)
+        return composite(image, mask, self.network(blank, hole))
+
+
+class GuidedArtifact(Artifact):
+    """An artifact of a network that also segments, and fills as a class map says."""
+
+    @torch.jit.export
+    def segment(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return class probabilities (N, K, H, W), the hole included."""
+        blank, hole = blanked(image, mask)
+        return self.network.segment(blank, hole)
+
+    @torch.jit.export
+    def guide(self, image: Tensor, mask: Tensor, probabilities: Tensor) -> Tensor:
+        """Fill the hole as ``probabilities`` (N, K, H, W) say, one-hot where a person painted."""
+        blank, hole = blanked(image, mask)
+        prediction = self.network.guide(blank, hole, probabilities)
+        return composite(image, mask, prediction)
+
+
+class ReliableArtifact(GuidedArtifact):
+    """A guided artifact of a network that also says where its fill is reliable."""
+
+    @torch.jit.export
+    def reliability(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return (N, 1, H, W) in [0, 1], 1 = reliable."""
+        blank, hole = blanked(image, mask)
+        return self.network.reliability(blank, hole)
 
 
 def load_network(checkpoint: Path) -> tuple[Recipe, nn.Module, str]:
@@ -70,7 +107,8 @@ def load_network(checkpoint: Path) -> tuple[Recipe, nn.Module, str]:
     network.load_state_dict(
         {k.removeprefix(prefix): v for k, v in state["average"].items() if k.startswith(prefix)}
     )
-    return recipe, network.eval(), state["commit"]
+    # A scripted network cannot hold spectral norms; in evaluation mode they change nothing.
+    return recipe, remove_spectral_norm_(network), state["commit"]
 
 
 def load_artifact(path: Path) -> torch.jit.ScriptModule:
@@ -81,13 +119,19 @@ def load_artifact(path: Path) -> torch.jit.ScriptModule:
     return artifact.float().eval()
 
 
-def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) -> Manifest:
+def provided(artifact: nn.Module) -> tuple[str, ...]:
+    """Return which of the contract's methods an artifact has."""
+    return tuple(m for m in ("inpaint", "segment", "guide", "reliability") if hasattr(artifact, m))
+
+
+def make_manifest(recipe: Recipe, artifact: Artifact, commit: str, name: str) -> Manifest:
     """Describe an artifact; its scores are recorded by ``training.evaluate``."""
     return Manifest(
         name=name,
         title=recipe.title,
-        provides=("inpaint",),
+        provides=provided(artifact),
         channels=3,
+        classes=tuple(asdict(each) for each in recipe.classes),
         context=recipe.context,
         working_size=recipe.working_size,
         domain=recipe.domain,
@@ -95,7 +139,7 @@ def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) ->
         source=recipe.source,
         summary=recipe.summary,
         version=version("napari-inpaint"),
-        network=type(network).__name__,
+        network=type(artifact.network).__name__,
         recipe=recipe.name,
         training_data=tuple(asdict(source) for source in recipe.training_data),
         commit=commit,
@@ -105,7 +149,10 @@ def make_manifest(recipe: Recipe, network: nn.Module, commit: str, name: str) ->
 
 def as_stored(network: nn.Module) -> Artifact:
     """Wrap a copy of the network in its convention, convolution weights rounded to float16."""
-    artifact = Artifact(copy.deepcopy(network)).eval()
+    kind = Artifact
+    if hasattr(network, "guide"):
+        kind = ReliableArtifact if hasattr(network, "reliability") else GuidedArtifact
+    artifact = kind(copy.deepcopy(network)).eval()
     for module in artifact.modules():
         if isinstance(module, nn.Conv2d):
             module.half()
@@ -117,6 +164,15 @@ def script(artifact: Artifact) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         return torch.jit.script(artifact)
+
+
+def run(artifact: nn.Module, method: str, image: Tensor, mask: Tensor) -> Tensor:
+    """Call a method; `guide` gets the artifact's own class map."""
+    extra = (run(artifact, "segment", image, mask),) if method == "guide" else ()
+    # Each new size would be compiled anew, for a single call.
+    with torch.jit.optimized_execution(False):
+        result: Tensor = getattr(artifact, method)(image, mask, *extra)
+    return result
 
 
 @torch.no_grad()
@@ -137,15 +193,19 @@ def check(path: Path, network: nn.Module) -> None:
             drawn = (torch.rand(batch, 1, height, width, generator=generator) < 0.3).float()
             for mask in (drawn, torch.zeros_like(drawn), torch.ones_like(drawn)):
                 poisoned = torch.where(mask > 0, torch.nan, image)
-                got, expected = written(poisoned, mask), eager(image, mask)
-                place = f"{path.name} at {batch} x {height} x {width}"
-                if not torch.isfinite(got).all():
-                    raise RuntimeError(f"{place}: not finite.")
-                if (got - expected).abs().max() > 1e-4:
-                    raise RuntimeError(f"{place}: differs from the eager network.")
-                known = (mask == 0).expand_as(got)
-                if not torch.equal(got[known], image[known]):
-                    raise RuntimeError(f"{place}: changes known pixels.")
+                for method in provided(eager):
+                    got, expected = (
+                        run(artifact, method, of, mask)
+                        for artifact, of in ((written, poisoned), (eager, image))
+                    )
+                    place = f"{path.name}, {method} at {batch} x {height} x {width}"
+                    if not torch.isfinite(got).all():
+                        raise RuntimeError(f"{place}: not finite.")
+                    if (got - expected).abs().max() > 1e-4:
+                        raise RuntimeError(f"{place}: differs from the eager network.")
+                    known = (mask == 0).expand_as(image)
+                    if method in ("inpaint", "guide") and not torch.equal(got[known], image[known]):
+                        raise RuntimeError(f"{place}: changes known pixels.")
 
 
 def write(scripted: torch.jit.ScriptModule, manifest: Manifest, path: Path) -> None:
@@ -183,8 +243,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     recipe, network, commit = load_network(args.checkpoint)
-    manifest = make_manifest(recipe, network, commit, args.output.stem)
-    write(script(as_stored(network)), manifest, args.output)
+    artifact = as_stored(network)
+    manifest = make_manifest(recipe, artifact, commit, args.output.stem)
+    write(script(artifact), manifest, args.output)
     check(args.output, network)
     size = args.output.stat().st_size / 2**20
     print(f"{args.output}: {size:.1f} MiB, equal to the eager network at {len(SIZES)} sizes")

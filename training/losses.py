@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.layers import Outputs
+
 
 def hole_l1(prediction: Tensor, target: Tensor, hole: Tensor) -> Tensor:
     """Mean over all elements of ``|prediction - target|`` inside the hole.
@@ -52,44 +54,120 @@ def style(features: list[Tensor], target: list[Tensor]) -> Tensor:
     ).sum()
 
 
-def inpainting_terms(
-    extract: Callable[[Tensor], list[Tensor]],
-    prediction: Tensor,
-    target: Tensor,
-    hole: Tensor,
-    *,
-    features_of_prediction: bool,
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the labelled pixels of the cross-entropy; 0 if no pixel is labelled.
+
+    Parameters
+    ----------
+    logits : Tensor
+        Class scores (N, K, h, w); enlarged bilinearly to the labels' size.
+    labels : Tensor
+        (N, H, W) int64 class ids, 255 = unlabelled.
+    """
+    size = [labels.shape[1], labels.shape[2]]
+    logits = F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)
+    total = F.cross_entropy(logits, labels, ignore_index=255, reduction="sum")
+    return total / (labels != 255).sum().clamp(min=1)
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of a discriminator's scores. Source: Lim and Ye, "Geometric GAN", 2017."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def hinge_generator(fake: Tensor) -> Tensor:
+    """Hinge loss of a generator: the mean score of its fakes, negated."""
+    return -fake.mean()
+
+
+def non_saturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Binary cross-entropy of scores: ``-log sigmoid(real) - log(1 - sigmoid(fake))``."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def non_saturating_generator(fake: Tensor) -> Tensor:
+    """Non-saturating loss: ``-log sigmoid(fake)``. Source: Goodfellow et al., 2014."""
+    return F.softplus(-fake).mean()
+
+
+#: A GAN's two losses by name: of the discriminator (real, fake) and of the generator (fake).
+GANS = {
+    "hinge": (hinge_discriminator, hinge_generator),
+    "non-saturating": (non_saturating_discriminator, non_saturating_generator),
+}
+
+
+def feature_matching(fake: list[list[Tensor]], real: list[list[Tensor]]) -> Tensor:
+    """Mean over scales and layers of the features' mean absolute difference, scores left out.
+
+    Source: Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with
+    Conditional GANs", 2018.
+    """
+    differences = [
+        F.l1_loss(f, r)
+        for fake_scale, real_scale in zip(fake, real, strict=True)
+        for f, r in zip(fake_scale[:-1], real_scale[:-1], strict=True)
+    ]
+    return torch.stack(differences).mean()
+
+
+def coarse_l1(images: list[Tensor], target: Tensor) -> Tensor:
+    """Sum over the coarse scales of ``|target - up(image)|``, mean over the elements.
+
+    Source: SGE-Net, equation 7; the finest scale has its own terms and is not given here.
+    """
+    size = [target.shape[2], target.shape[3]]
+    total = torch.zeros((), device=target.device)
+    for image in images:
+        enlarged = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+        total = total + (enlarged - target).abs().mean()
+    return total
+
+
+def pixel_terms(prediction: Tensor, target: Tensor, hole: Tensor) -> dict[str, Tensor]:
+    """Compute ``known``, ``hole`` and ``total_variation``, not yet weighted.
+
+    The first two look at the raw prediction, the last one at the composite.
+    """
+    return {
+        "known": hole_l1(prediction, target, 1 - hole),
+        "hole": hole_l1(prediction, target, hole),
+        "total_variation": total_variation(torch.where(hole > 0, prediction, target), hole),
+    }
+
+
+def feature_terms(
+    extract: Callable[[Tensor], list[Tensor]], images: list[Tensor], target: Tensor
 ) -> dict[str, Tensor]:
-    """Compute the five terms of PConv's loss.
+    """Compute ``perceptual`` and ``style``, each summed over the given images.
 
     Parameters
     ----------
     extract : callable
         Image to feature tensors: `VGG16` as published, or `FilterBank`.
-    prediction, target, hole : Tensor
-        The raw prediction, the truth, the hole.
-    features_of_prediction : bool
-        Whether perceptual and style terms look at the prediction as well as at the composite, as
-        the paper does; the composite alone costs half as much.
-
-    Returns
-    -------
-    dict
-        ``known``, ``hole``, ``perceptual``, ``style``, ``total_variation``, not yet weighted.
+    images : list of Tensor
+        PConv looks at the prediction and at the composite; the composite alone costs half as much.
+    target : Tensor
+        The truth.
     """
-    composite = torch.where(hole > 0, prediction, target)
     with torch.no_grad():
         truth = extract(target)
-    looked_at = [extract(composite)]
-    if features_of_prediction:
-        looked_at.append(extract(prediction))
+    features = [extract(image) for image in images]
     return {
-        "known": hole_l1(prediction, target, 1 - hole),
-        "hole": hole_l1(prediction, target, hole),
-        "perceptual": torch.stack([perceptual(f, truth) for f in looked_at]).sum(),
-        "style": torch.stack([style(f, truth) for f in looked_at]).sum(),
-        "total_variation": total_variation(composite, hole),
+        "perceptual": torch.stack([perceptual(f, truth) for f in features]).sum(),
+        "style": torch.stack([style(f, truth) for f in features]).sum(),
     }
+
+
+def segmentation_loss(outputs: Outputs, labels: Tensor, hole: Tensor) -> Tensor:
+    """Sum of the cross-entropies of all scales. Source: SGE-Net, equation 10.
+
+    Scores in ``known_logits`` answer for known pixels alone.
+    """
+    known = torch.where(hole[:, 0] > 0, 255, labels)
+    terms = [cross_entropy(logits, labels) for logits in outputs.logits]
+    terms += [cross_entropy(logits, known) for logits in outputs.known_logits]
+    return torch.stack(terms).sum()
 
 
 class FilterBank(nn.Module):

@@ -17,12 +17,51 @@ Deviations from the paper, and why:
   as (N, 1, H, W); where a skip is concatenated, each part is counted as often as it has channels.
   This equals the multi-channel form exactly and halves the multiply-adds.
 - Upsampling goes to the skip's size instead of twice the size, so every input size works.
+- With ``residual=True`` (not in the paper) the network adds detail to a smooth fill instead of
+  painting from nothing: in short trainings it keeps the surroundings' colour from the first step.
 - Images enter in [0, 1] and are taken to [-1, 1] inside; the last layer is linear, as published.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from training.layers import Network
+
+
+def pull_push(image: Tensor, known: Tensor, levels: int) -> Tensor:
+    """Fill holes smoothly: equation 1 with equal weights, down a pyramid and up again.
+
+    Parameters
+    ----------
+    image, known : Tensor
+        (N, C, H, W) and its mask (N, 1, H, W), 1 = known.
+    levels : int
+        Halvings; what is still unknown then becomes the mean of the known pixels.
+
+    Returns
+    -------
+    Tensor
+        (N, C, H, W), equal to ``image`` where it is known.
+
+    Source: Gortler et al., "The Lumigraph", 1996, section 3.4.
+    """
+    images, masks = [image], [known]
+    for _ in range(levels):
+        seen = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+        image = F.avg_pool2d(image * known, 2, ceil_mode=True, count_include_pad=False)
+        image = image / seen.clamp(min=1e-6)
+        known = (seen > 0).to(seen.dtype)
+        images.append(image)
+        masks.append(known)
+    total = known.sum((2, 3), keepdim=True).clamp(min=1)
+    filled = (image * known).sum((2, 3), keepdim=True) / total
+    while len(images) > 0:
+        image, known = images.pop(), masks.pop()
+        size = [image.shape[2], image.shape[3]]
+        filled = F.interpolate(filled, size=size, mode="bilinear", align_corners=False)
+        filled = torch.where(known > 0, image, filled)
+    return filled
 
 
 class PartialConv2d(nn.Module):
@@ -120,7 +159,7 @@ class DecoderBlock(nn.Module):
         return self.act(self.norm(x)), known
 
 
-class PConvUNet(nn.Module):
+class PConvUNet(Network):
     """The paper's U-Net.
 
     Parameters
@@ -129,10 +168,13 @@ class PConvUNet(nn.Module):
         Channels of the first layer; they double per level up to ``8 * base``. 64 in the paper.
     levels : int
         Halvings of the resolution: 7 for 256 px, 8 for 512 px.
+    residual : bool
+        Whether the output is added to a `pull_push` fill.
     """
 
-    def __init__(self, base: int = 64, levels: int = 7) -> None:
+    def __init__(self, base: int = 64, levels: int = 7, *, residual: bool = False) -> None:
         super().__init__()
+        self.residual = residual
         widths = [3] + [min(base * 2**i, 8 * base) for i in range(levels)]
         kernels = [7, 5, 5] + [3] * (levels - 3)
         self.encoder = nn.ModuleList(
@@ -145,6 +187,9 @@ class PConvUNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=0.2)
+        last = self.decoder[-1]
+        if residual and isinstance(last, DecoderBlock):  # start from the smooth fill
+            nn.init.zeros_(last.conv.conv.weight)
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict the whole image.
@@ -160,9 +205,10 @@ class PConvUNet(nn.Module):
         -------
         Tensor
             (N, 3, H, W), unclamped prediction on the scale [0, 1]. What no level reaches, in
-            holes wider than about ``4 * 2**levels`` px, is the mean of the known pixels.
+            holes wider than about ``4 * 2**levels`` px, is the smooth fill.
         """
         known = 1 - hole
+        image = image * known
         x = (image * 2 - 1) * known
         features, masks = [x], [known]
         for down in self.encoder:
@@ -173,9 +219,10 @@ class PConvUNet(nn.Module):
         masks.pop()
         for up in self.decoder:
             x, known = up(x, known, features.pop(), masks.pop())
-        valid = 1 - hole
-        mean = (image * valid).sum((2, 3), keepdim=True) / valid.sum((2, 3), keepdim=True).clamp(1)
-        return torch.where(known > 0, (x + 1) / 2, mean)
+        smooth = pull_push(image, 1 - hole, len(self.encoder))
+        if self.residual:
+            return smooth + x / 2
+        return torch.where(known > 0, (x + 1) / 2, smooth)
 
     def freeze_encoder_norm(self) -> None:
         """Keep the encoder's batch norms in evaluation mode, as the paper's fine-tuning does.
@@ -187,3 +234,50 @@ class PConvUNet(nn.Module):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
                     module.requires_grad_(False)
+
+
+def spread(image: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Set pixels apart, so that filling the gaps between them enlarges the image.
+
+    Parameters
+    ----------
+    image : Tensor
+        (N, C, H, W).
+    factor : int
+        Distance of neighbouring pixels in the result, px; 1 leaves no gap.
+
+    Returns
+    -------
+    tuple of Tensor
+        The spread image (N, C, H * factor, W * factor), each pixel in the middle of its block, and
+        the hole (N, 1, H * factor, W * factor), 1 = gap.
+    """
+    n, c, height, width = image.shape
+    middle = (factor - 1) // 2
+    large = torch.zeros(n, c, height * factor, width * factor).to(image)
+    hole = torch.ones(n, 1, height * factor, width * factor).to(image)
+    large[:, :, middle::factor, middle::factor] = image
+    hole[:, :, middle::factor, middle::factor] = 0
+    return large, hole
+
+
+@torch.no_grad()
+def upscale(network: nn.Module, image: Tensor, factor: int) -> Tensor:
+    """Enlarge an image by filling the gaps between its spread pixels, as the paper proposes.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Called as ``network(image, hole)``; trained with the holes kind "gaps" for good results.
+    image : Tensor
+        (N, 3, H, W) in [0, 1].
+    factor : int
+        2, 3 or 4.
+
+    Returns
+    -------
+    Tensor
+        (N, 3, H * factor, W * factor) in [0, 1]; the given pixels keep their values.
+    """
+    large, hole = spread(image, factor)
+    return torch.where(hole > 0, network(large, hole).clamp(0, 1), large)

@@ -31,8 +31,8 @@ def checkpoint(tmp_path_factory, request):
 def artifact(checkpoint, tmp_path):
     recipe, network, commit = export.load_network(checkpoint)
     path = tmp_path / "tiny.pt"
-    manifest = export.make_manifest(recipe, network, commit, "tiny")
-    export.write(export.script(export.as_stored(network)), manifest, path)
+    stored = export.as_stored(network)
+    export.write(export.script(stored), export.make_manifest(recipe, stored, commit, "tiny"), path)
     return path
 
 
@@ -89,4 +89,4 @@ def test_recipe_of_the_manifest_is_the_one_trained(checkpoint):
     recipe, network, _ = export.load_network(checkpoint)
     assert recipe == RECIPES["pconv-smoke"]
     other = replace(recipe, title="x")
-    assert export.make_manifest(other, network, "", "n").title == "x"
+    assert export.make_manifest(other, export.as_stored(network), "", "n").title == "x"

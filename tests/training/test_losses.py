@@ -70,26 +70,81 @@ def test_style_and_perceptual_sum_over_layers():
     assert losses.perceptual([a, b], zero).item() == pytest.approx((a.mean() + b.mean()).item())
 
 
-def test_terms_leave_known_pixels_out_of_the_composite(case):
-    prediction, target, hole = (a.float() for a in case)
-    repaired = torch.where(hole > 0, target, prediction)
-    terms = losses.inpainting_terms(
-        losses.FilterBank(4), repaired, target, hole, features_of_prediction=False
+def test_pixel_terms_look_at_hole_and_known_apart(case):
+    prediction, target, hole = case
+    repaired = losses.pixel_terms(torch.where(hole > 0, target, prediction), target, hole)
+    assert repaired["hole"].item() == 0
+    assert repaired["known"].item() > 0
+    assert repaired["total_variation"].item() == pytest.approx(
+        losses.total_variation(target, hole).item()
     )
-    assert terms["style"].item() == 0
-    assert terms["hole"].item() == 0
-    assert terms["known"].item() > 0
 
 
-def test_features_of_the_prediction_add_to_those_of_the_composite(case):
-    arguments = tuple(a.float() for a in case)
+def test_feature_terms_sum_over_the_images_looked_at(case):
+    prediction, target, _ = (a.float() for a in case)
     bank = losses.FilterBank(4)
-    with_prediction = losses.inpainting_terms(bank, *arguments, features_of_prediction=True)
-    composite_only = losses.inpainting_terms(bank, *arguments, features_of_prediction=False)
-    added = losses.style(bank(arguments[0]), bank(arguments[1]))
-    assert with_prediction["style"].item() == pytest.approx(
-        (composite_only["style"] + added).item()
-    )
+    assert losses.feature_terms(bank, [target], target)["style"].item() == 0
+    once = losses.feature_terms(bank, [prediction], target)
+    twice = losses.feature_terms(bank, [prediction, prediction], target)
+    for name in ("perceptual", "style"):
+        assert twice[name].item() == pytest.approx(2 * once[name].item())
+
+
+def test_cross_entropy_is_the_mean_over_labelled_pixels():
+    rng = np.random.default_rng(2)
+    logits, labels = rng.normal(size=(2, 3, 4, 5)), rng.integers(0, 3, (2, 4, 5))
+    labels[0, :2] = 255
+    picked = [
+        np.log(np.exp(logits[n, :, y, x]).sum()) - logits[n, labels[n, y, x], y, x]
+        for n, y, x in np.argwhere(labels != 255)
+    ]
+    got = losses.cross_entropy(torch.tensor(logits), torch.tensor(labels))
+    assert got.item() == pytest.approx(np.mean(picked), rel=1e-5)
+
+
+def test_cross_entropy_without_any_label_is_zero():
+    labels = torch.full((1, 4, 4), 255)
+    assert losses.cross_entropy(torch.randn(1, 3, 2, 2), labels).item() == 0
+
+
+def test_segmentation_loss_asks_known_logits_about_known_pixels_alone():
+    labels = torch.zeros(1, 2, 2, dtype=torch.int64)
+    hole = torch.tensor([[[[1.0, 0], [0, 0]]]])
+    good = torch.tensor([9.0, -9]).reshape(1, 2, 1, 1).expand(1, 2, 2, 2)
+    wrong_in_the_hole = torch.where(hole > 0, -good, good)
+    answers_for_all = losses.Outputs([], [wrong_in_the_hole])
+    answers_for_known = losses.Outputs([], [], [wrong_in_the_hole])
+    assert losses.segmentation_loss(answers_for_all, labels, hole).item() > 4
+    assert losses.segmentation_loss(answers_for_known, labels, hole).item() < 1e-6
+
+
+def test_hinge_losses_equal_their_formulas():
+    real, fake = np.random.default_rng(3).normal(size=(2, 2, 1, 3, 3)) * 2
+    discriminator, generator = losses.GANS["hinge"]
+    expected = np.maximum(0, 1 - real).mean() + np.maximum(0, 1 + fake).mean()
+    assert discriminator(torch.tensor(real), torch.tensor(fake)).item() == pytest.approx(expected)
+    assert generator(torch.tensor(fake)).item() == pytest.approx(-fake.mean())
+
+
+def test_non_saturating_losses_equal_their_formulas():
+    real, fake = np.random.default_rng(4).normal(size=(2, 2, 1, 3, 3)) * 2
+    discriminator, generator = losses.GANS["non-saturating"]
+    real_probability, fake_probability = (1 / (1 + np.exp(-x)) for x in (real, fake))
+    expected = -np.log(real_probability).mean() - np.log(1 - fake_probability).mean()
+    assert discriminator(torch.tensor(real), torch.tensor(fake)).item() == pytest.approx(expected)
+    assert generator(torch.tensor(fake)).item() == pytest.approx(-np.log(fake_probability).mean())
+
+
+def test_feature_matching_leaves_the_scores_out():
+    a, b, score = torch.rand(1, 2, 4, 4), torch.rand(1, 3, 2, 2), torch.rand(1, 1, 2, 2)
+    fake, real = [[a, b, score]], [[a, b + 0.5, score + 9]]
+    assert losses.feature_matching(fake, real).item() == pytest.approx(0.25)
+
+
+def test_coarse_l1_enlarges_every_scale():
+    target = torch.full((1, 3, 8, 8), 0.5)
+    images = [torch.full((1, 3, 4, 4), 0.25), torch.full((1, 3, 1, 1), 1.0)]
+    assert losses.coarse_l1(images, target).item() == pytest.approx(0.75)
 
 
 def test_filter_bank_is_the_same_everywhere_and_blind_to_brightness():

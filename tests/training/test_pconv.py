@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.pconv import PartialConv2d, PConvUNet
+from training.pconv import PartialConv2d, PConvUNet, pull_push, spread, upscale
 
 
 def literal(x, mask, weight, bias, stride):
@@ -87,7 +87,7 @@ def test_hole_content_has_no_influence(size):
     assert network(image, hole).shape == image.shape
 
 
-def test_what_no_level_reaches_becomes_the_mean_of_the_known_pixels():
+def test_what_no_level_reaches_becomes_the_smooth_fill():
     network = PConvUNet(base=4, levels=3).eval()
     image = torch.full((1, 3, 64, 64), 0.25)
     hole = torch.ones(1, 1, 64, 64)
@@ -105,3 +105,48 @@ def test_frozen_encoder_norm_keeps_its_statistics_while_the_decoder_learns():
     assert torch.equal(network.encoder[2].norm.running_mean, encoder)
     assert not torch.equal(network.decoder[0].norm.running_mean, decoder)
     assert not network.encoder[2].norm.weight.requires_grad
+
+
+def test_pull_push_keeps_known_pixels_and_fills_with_means_of_blocks():
+    image = torch.arange(16.0).reshape(1, 1, 4, 4)
+    known = torch.ones_like(image)
+    known[..., 1:3, 1:3] = 0
+    filled = pull_push(image, known, 1)
+    assert torch.equal(filled[known > 0], image[known > 0])
+    # the 2 x 2 blocks' means of known pixels, upsampled bilinearly: 9/16, 3/16, 3/16, 1/16
+
+    means = [(0 + 1 + 4) / 3, (2 + 3 + 7) / 3, (8 + 12 + 13) / 3, (11 + 14 + 15) / 3]
+    expected = (9 * means[0] + 3 * means[1] + 3 * means[2] + means[3]) / 16
+    assert filled[0, 0, 1, 1].item() == pytest.approx(expected)
+
+
+def test_pull_push_gives_the_mean_where_no_level_reaches():
+    image, known = torch.rand(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
+    known[..., 0, 0] = 1
+    assert pull_push(image, known, 1)[0, 0, 15, 15] == image[0, 0, 0, 0]
+
+
+def test_untrained_residual_network_is_the_smooth_fill():
+    network = PConvUNet(base=4, levels=3, residual=True).eval()
+    image, hole = torch.rand(1, 3, 20, 20), torch.zeros(1, 1, 20, 20)
+    hole[..., 5:9, 5:9] = 1
+    expected = pull_push(image, 1 - hole, 3)
+    torch.testing.assert_close(network(image, hole), expected)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_spread_pixels_stand_in_their_blocks_and_the_rest_is_hole(factor):
+    image = torch.rand(1, 3, 4, 5)
+    large, hole = spread(image, factor)
+    assert hole.shape == (1, 1, 4 * factor, 5 * factor)
+    assert (hole == 0).sum() == 20
+    for y, x in np.ndindex(4, 5):
+        middle = (y * factor + (factor - 1) // 2, x * factor + (factor - 1) // 2)
+        assert torch.equal(large[0, :, *middle], image[0, :, y, x])
+        assert hole[0, 0, *middle] == 0
+
+
+def test_upscaled_constant_image_stays_constant_and_keeps_its_pixels():
+    network = PConvUNet(base=4, levels=3, residual=True).eval()
+    image = torch.full((1, 3, 6, 7), 0.3)
+    torch.testing.assert_close(upscale(network, image, 3), torch.full((1, 3, 18, 21), 0.3))
