@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from tests.training.literal import convolve, pixel_shuffle
 from training.isnet import ISNet, ResidualBlock, Stage, UNetLike, down, up
@@ -105,6 +106,15 @@ def test_low_branch_doubles_its_channels_and_halves_its_size():
         stage.register_forward_hook(lambda *args: shapes.append([y.shape[1:] for y in args[2]]))
     network(torch.rand(1, 3, 32, 48), torch.zeros(1, 1, 32, 48))
     assert shapes == [[(4, 32, 48), (4 * 2**n, 32 // 2**n, 48 // 2**n)] for n in (1, 2, 3, 4)]
+
+
+def test_every_convolution_but_the_shortcut_has_a_spectral_norm():
+    bare = [
+        name
+        for name, module in ISNet(base=4, blocks=1).named_modules()
+        if isinstance(module, nn.Conv2d) and not parametrize.is_parametrized(module, "weight")
+    ]
+    assert bare == ["head.shortcut"]
 
 
 @pytest.mark.parametrize("final_fusion", [True, False])

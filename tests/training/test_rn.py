@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from tests.training.literal import convolve, pixel_shuffle, sigmoid
-from training.rn import RN, RegionNormB, RegionNormL, decoder_block, normalize_regions
+from training.rn import (
+    RN,
+    EncoderBlock,
+    RegionNormB,
+    RegionNormL,
+    ResidualBlock,
+    decoder_block,
+    normalize_regions,
+)
 
 
 def literal_regions(x, region, over_batch):
@@ -69,8 +77,9 @@ def test_rnb_has_an_affine_per_region_on_its_own_region(style):
     rng = np.random.default_rng(3)
     torch.manual_seed(0)
     layer = randomized(RegionNormB(3, style))
-    x, region = features(rng, (7, 5))
-    hole = np.repeat(np.repeat(region, 2, 1), 2, 2)  # the mask at the image's size
+    x, _ = features(rng, (7, 5))
+    hole = rng.random((2, 13, 11)) < 0.3  # at the image's size; the nearest pixel counts
+    region = hole[:, np.arange(7) * 13 // 7][:, :, np.arange(5) * 11 // 5]
     got = layer(torch.tensor(x), torch.tensor(hole[:, None]).double()).detach()
     normal = literal_regions(x, region, style == "batch")
     affine = {name: p.detach().numpy() for name, p in layer.named_parameters()}
@@ -82,25 +91,52 @@ def test_rnb_has_an_affine_per_region_on_its_own_region(style):
     np.testing.assert_allclose(got, expected, atol=1e-10)
 
 
-@pytest.mark.parametrize("style", ["sample", "batch"])
-def test_rnl_finds_regions_by_threshold_and_applies_one_affine_map(style):
-    rng = np.random.default_rng(4)
-    torch.manual_seed(1)
-    layer = randomized(RegionNormL(style))
-    x, _ = features(rng, (11, 9))
+def literal_rnl(x, layer):
+    """Equations 4 to 6, and the region that they found."""
     weights = {name: p.detach().numpy() for name, p in layer.named_parameters()}
     pooled = np.stack([x.mean(1), x.max(1)], 1)
-    response = np.stack([sigmoid(convolve(p, weights["response.weight"] / 10)) for p in pooled])
-    layer.response.weight.data /= 10
+    response = np.stack([sigmoid(convolve(p, weights["response.weight"])) for p in pooled])
     region = response[:, 0] >= 0.8
-    assert 0.1 < region.mean() < 0.9
-    assert ((response > 0.5) & (response < 0.8)).any()  # another threshold would show
     gamma, beta = (
         np.stack([convolve(r, weights[f"{n}.weight"], weights[f"{n}.bias"]) for r in response])
         for n in ("gamma", "beta")
     )
-    expected = literal_regions(x, region, style == "batch") * (1 + gamma) + beta
+    return literal_regions(x, region, layer.over_batch) * (1 + gamma) + beta, response
+
+
+@pytest.mark.parametrize("style", ["sample", "batch"])
+def test_rnl_finds_regions_by_threshold_and_applies_one_affine_map(style):
+    torch.manual_seed(1)
+    layer = randomized(RegionNormL(style))
+    layer.response.weight.data /= 10
+    x, _ = features(np.random.default_rng(4), (11, 9))
+    expected, response = literal_rnl(x, layer)
+    assert 0.1 < (response >= 0.8).mean() < 0.9
+    assert ((response > 0.5) & (response < 0.8)).any()  # another threshold would show
     np.testing.assert_allclose(layer(torch.tensor(x)).detach(), expected, atol=1e-9)
+
+
+def test_residual_block_equals_its_layers():
+    torch.manual_seed(6)
+    block = randomized(ResidualBlock(3, "sample"))
+    x = np.random.default_rng(6).normal(size=(2, 3, 7, 5))
+    y = x
+    for conv, norm, dilation in ((*block.layers[:2], 2), (*block.layers[3:], 1)):
+        weight, bias = conv.weight.detach().numpy(), conv.bias.detach().numpy()
+        if y is not x:
+            y = np.maximum(y, 0)
+        y = [convolve(each, weight, bias, mode="mirror", dilation=dilation) for each in y]
+        y, _ = literal_rnl(np.stack(y), norm)
+    np.testing.assert_allclose(block(torch.tensor(x)).detach(), x + y, atol=1e-7)
+
+
+def test_encoder_block_rectifies_what_rnb_gives():
+    torch.manual_seed(7)
+    block = randomized(EncoderBlock(torch.nn.Conv2d(2, 3, 1), "sample"))
+    x, hole = torch.randn(2, 2, 6, 4).double(), (torch.rand(2, 1, 6, 4) < 0.5).double()
+    expected = block.norm(block.conv(x), hole)
+    assert (expected < 0).any()
+    torch.testing.assert_close(block(x, hole), expected.clamp(min=0))
 
 
 def test_gradients_equal_finite_differences():
