@@ -163,7 +163,8 @@ def _exported() -> Path:
 
 def _shipped_hashes() -> dict[str, str]:
     text = (importlib.resources.files("napari_inpaint") / "artifacts.sha256").read_text("ascii")
-    return {name: digest for digest, name in (line.split(maxsplit=1) for line in text.splitlines())}
+    lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {name: digest for digest, name in lines}
 
 
 def _trust_file() -> Path:

@@ -154,7 +154,7 @@ def _resolved(backend: str | os.PathLike[str], axes: Axes, labels: object) -> Ba
     if isinstance(backend, os.PathLike) or str(backend).endswith(".pt"):
         found: Backend = open_artifact(backend)
     else:
-        found = registry.get_backend(backend)
+        found = registry.get_backend(str(backend))
     info = found.info
     needed = "inpaint" if labels is None else "guide"
     if needed not in info.provides:

@@ -33,7 +33,7 @@ class ArtifactBackend:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser().resolve()
 
-    @property
+    @functools.cached_property
     def info(self) -> BackendInfo:
         """What the file says of itself; read without executing it.
 
