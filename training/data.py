@@ -1,12 +1,18 @@
-"""Folders of pictures, decoded once and cropped at random.
+"""Folders of pictures, with or without labels, decoded once and cropped at random.
 
 A sample depends on the seed and on its index alone, so a resumed training continues with exactly
-the samples that it would have seen.
+the samples that it would have seen. ``training/layouts.py`` says how folders may look.
 """
 
 import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,143 +21,210 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from training.masks import irregular
+from training.layouts import list_sources, read_classes
+from training.masks import draw
+from training.pictures import UNLABELLED, Picture, load_picture
 
-Image = NDArray[np.uint8]
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
-SPLITS = Path(__file__).with_name("splits")
-
-
-def read_split(name: str) -> dict[str, str]:
-    """Return the validation files of a data set: file name to the start of its SHA-256.
-
-    ``splits/<name>.txt`` holds one ``<hash>  <file name>`` a line; those are never trained on.
-    """
-    rows = (SPLITS / f"{name}.txt").read_text().split("\n")
-    return {file: digest for digest, file in (row.split("  ", 1) for row in rows if row)}
+__all__ = [
+    "UNLABELLED",
+    "Augment",
+    "HoleDataset",
+    "Picture",
+    "centre_crop",
+    "load_pictures",
+    "random_crop",
+    "to_tensor",
+]
 
 
-def list_images(folder: Path, split: str, *, validation: bool) -> list[Path]:
-    """List the training or the validation pictures of a folder.
+def load_pictures(
+    folder: Path,
+    split: str,
+    *,
+    validation: bool,
+    short_side: int = 0,
+    instances: bool = False,
+    cache: Path | None = None,
+) -> list[Picture]:
+    """Decode one side of a folder into memory, in whatever layout it is.
 
     Parameters
     ----------
     folder : Path
-        Searched recursively for JPEG, PNG and TIFF files.
+        See ``training/layouts.py``.
     split : str
-        Name of the split file, or "" for a folder of one's own: every twentieth file, in the order
-        of the names' hashes, is then kept apart for validation.
+        Name of a file list in ``training/splits``, or "".
     validation : bool
-        Which of the two sides to return.
+        The validation side; else the training side.
+    short_side : int
+        Shrink to this short side, px; 0 keeps the size.
+    instances : bool
+        The labels are instances: they become background, inside and boundary.
+    cache : Path, optional
+        Decode into this folder once, and read from there as it is needed: for what does not fit
+        into memory.
 
     Raises
     ------
-    FileNotFoundError
-        If the folder holds no picture of that side.
-    ValueError
-        If a validation file's content is not what the split was made with.
+    FileNotFoundError, ValueError
+        If there is nothing to load, or a file is not what it should be; it is named.
     """
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    kept = read_split(split) if split else {}
-    if kept:
-        chosen = [p for p in files if (p.name in kept) == validation]
-    else:
-        names = sorted(files, key=lambda p: hashlib.sha256(p.name.encode()).hexdigest())
-        held = set(names[::20])
-        chosen = [p for p in files if (p in held) == validation]
-    if not chosen:
-        side = "validation" if validation else "training"
-        raise FileNotFoundError(
-            f"Expected {side} pictures ({', '.join(sorted(SUFFIXES))}) under {folder}, found none "
-            f"among {len(files)} pictures. Check --data."
-        )
-    if validation:
-        for path in chosen:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if kept and not digest.startswith(kept[path.name]):
-                raise ValueError(
-                    f"{path.name} is not the file that the split {split!r} was made with "
-                    f"({digest[:16]}, expected {kept[path.name]}). Scores would not compare."
-                )
-    return chosen
-
-
-def load_image(path: Path, short_side: int = 0) -> Image:
-    """Decode a picture to (H, W, 3) uint8 RGB.
-
-    ``short_side`` (px) shrinks a picture whose short side is longer; 0 keeps the size.
-    """
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ValueError(f"{path} cannot be read as a picture. Remove it from the folder.")
-    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    scale = short_side / min(rgb.shape[:2])
-    if short_side and scale < 1:
-        size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(rgb, np.uint8)
-
-
-def load_images(paths: list[Path], short_side: int = 0) -> list[Image]:
-    """Decode many pictures into memory, in parallel."""
+    sources = list_sources(folder, split, validation=validation)
+    classes = read_classes(folder)
+    load = partial(load_picture, short_side=short_side, classes=classes, instances=instances)
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda path: load_image(path, short_side), paths))
+        if cache is None:
+            pictures = list(pool.map(load, sources))
+        else:
+            times = [[path.stat().st_mtime_ns for path in each if path] for each in sources]
+            key = repr((folder.resolve(), sources, times, short_side, classes, instances))
+            path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.bin"
+            pictures = _mapped(path, lambda: pool.map(load, sources))
+    maps = [picture.labels for picture in pictures if picture.labels is not None]
+    if maps and not instances and all(np.isin(each, (0, UNLABELLED)).all() for each in maps):
+        raise ValueError(
+            f"All labels under {folder} are 0 or 255, and 255 means unlabelled. "
+            "Save the ids of the classes, from 0."
+        )
+    return pictures
 
 
-def to_tensor(image: Image) -> Tensor:
-    """Turn (H, W, C) uint8 into a (C, H, W) float32 tensor in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+def _mapped(path: Path, decode: Callable[[], Iterable[Picture]]) -> list[Picture]:
+    """Return pictures as views of a file that holds them one after another."""
+    index = path.with_suffix(".json")
+    if not index.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        rows = []
+        with temporary.open("wb") as file:
+            for picture in decode():
+                rows.append([(p.dtype.str, p.shape) for p in picture if p is not None])
+                for array in picture:
+                    file.write(b"" if array is None else array.tobytes())
+        os.replace(temporary, path)
+        index.write_text(json.dumps(rows))
+    content = np.memmap(path, np.uint8, "r")
+    pictures, start = [], 0
+    for row in json.loads(index.read_text()):
+        arrays = []
+        for dtype, shape in row:
+            stop = start + int(np.prod(shape)) * np.dtype(dtype).itemsize
+            arrays.append(content[start:stop].view(dtype).reshape(shape))
+            start = stop
+        pictures.append(Picture(*arrays))
+    return pictures
 
 
-def random_crop(rng: np.random.Generator, image: Image, size: int, zoom: float) -> Image:
-    """Cut a random square, shrink it to ``size`` px, flip it half of the time.
+def to_tensor(image: NDArray[Any]) -> Tensor:
+    """Turn (H, W, C) uint8 or uint16 into a (C, H, W) float32 tensor in [0, 1]."""
+    channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return torch.from_numpy(channels_first).float() / np.iinfo(image.dtype).max
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What is varied at random beside the crop."""
+
+    flip: bool = True
+    """Left and right are swapped half of the time."""
+    turn: bool = False
+    """Turned by a multiple of 90°: for microscopy, where no side is up."""
+    gain: float = 0.0
+    """Pixels are multiplied by up to 1 + gain, or divided by it."""
+    gamma: float = 0.0
+    """Pixels are raised to a power up to 1 + gamma, or to its inverse."""
+
+
+def random_crop(
+    rng: np.random.Generator, picture: Picture, size: int, zoom: float, augment: Augment
+) -> Picture:
+    """Cut a random square, shrink it to ``size`` px, flip and turn it.
 
     The square's side is drawn between ``size`` and ``zoom * size``, as far as the picture allows;
     a smaller picture is enlarged.
     """
-    height, width = image.shape[:2]
+    height, width = picture.image.shape[:2]
     short = min(height, width)
     side = round(rng.uniform(min(size, short), min(size * zoom, short)))
-    y, x = rng.integers(height - side + 1), rng.integers(width - side + 1)
-    crop = image[y : y + side, x : x + side]
-    method = cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR
-    crop = np.asarray(cv2.resize(crop, (size, size), interpolation=method), np.uint8)
-    return crop[:, ::-1] if rng.random() < 0.5 else crop
+    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    flip = augment.flip and rng.random() < 0.5
+    turns = int(rng.integers(4)) if augment.turn else 0
+
+    def cut(array: NDArray[Any], interpolation: int) -> NDArray[Any]:
+        window = array[y : y + side, x : x + side]
+        square = cv2.resize(window, (size, size), interpolation=interpolation)
+        return np.rot90(square[:, ::-1] if flip else square, turns)
+
+    image = cut(picture.image, cv2.INTER_AREA if side >= size else cv2.INTER_LINEAR)
+    if picture.labels is None:
+        return Picture(image)
+    return Picture(image, cut(picture.labels, cv2.INTER_NEAREST_EXACT))
 
 
-def centre_crop(image: Image, size: int) -> Image:
-    """Cut the central square of ``size`` px; a smaller picture is enlarged to fit."""
+def centre_crop(image: NDArray[Any], size: int) -> NDArray[Any]:
+    """Cut the central square of ``size`` px out of an image or of (H, W) labels.
+
+    What is smaller is enlarged to fit.
+    """
     short = min(image.shape[:2])
     if short < size:
+        method = cv2.INTER_NEAREST_EXACT if image.ndim == 2 else cv2.INTER_LINEAR
         scale = size / short
-        image = np.asarray(
-            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), np.uint8
-        )
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=method)
     y, x = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
     return image[y : y + size, x : x + size]
 
 
-class HoleDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Random crops with random holes: sample ``i`` is ``(image, hole)``.
+class HoleDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Random crops with random holes: sample ``i`` is ``(image, hole, labels)``.
 
-    ``image`` is (3, size, size) float32 in [0, 1], ``hole`` is (1, size, size) float32, 1 = hole.
+    ``image`` is (3, size, size) float32 in [0, 1], ``hole`` is (1, size, size) float32, 1 = hole,
+    ``labels`` is (size, size) int64, 255 = unlabelled (everywhere, if the picture has no labels).
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+        What to crop.
+    size : int
+        Side of the crops, px.
+    zoom : float
+        Crops cover up to ``zoom * size`` px of the picture before they are shrunk.
+    hole_share : tuple of float
+        Smallest and largest share of hole pixels.
+    seed : tuple of int
+        With the index, all that a sample depends on.
+    kinds : sequence of str
+        Kinds of holes, keys of ``training.masks.KINDS``.
+    augment : Augment
+        What else is varied.
     """
 
     def __init__(
         self,
-        images: list[Image],
+        pictures: Sequence[Picture],
         size: int,
         zoom: float,
         hole_share: tuple[float, float],
         seed: tuple[int, ...],
+        kinds: Sequence[str] = ("irregular",),
+        augment: Augment = Augment(),
     ) -> None:
-        self.images, self.size, self.zoom = images, size, zoom
+        self.pictures, self.size, self.zoom = pictures, size, zoom
         self.hole_share, self.seed = hole_share, seed
+        self.kinds, self.augment = kinds, augment
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         rng = np.random.default_rng([*self.seed, index])
-        image = self.images[int(rng.integers(len(self.images)))]
-        crop = random_crop(rng, image, self.size, self.zoom)
-        hole = irregular(rng, self.size, self.size, *self.hole_share)
-        return to_tensor(crop), torch.from_numpy(hole).float()[None]
+        picture = self.pictures[int(rng.integers(len(self.pictures)))]
+        crop = random_crop(rng, picture, self.size, self.zoom, self.augment)
+        hole = draw(rng, self.size, self.size, self.kinds, *self.hole_share)
+        image = to_tensor(crop.image)
+        if self.augment.gamma:
+            image = image ** float((1 + self.augment.gamma) ** rng.uniform(-1, 1))
+        if self.augment.gain:
+            image = (image * float((1 + self.augment.gain) ** rng.uniform(-1, 1))).clamp(0, 1)
+        if crop.labels is None:
+            labels = torch.full((self.size, self.size), UNLABELLED)
+        else:
+            labels = torch.from_numpy(np.ascontiguousarray(crop.labels)).long()
+        return image, torch.from_numpy(hole).float()[None], labels

@@ -1,0 +1,180 @@
+"""One picture and its labels, from their files to arrays."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image as pillow
+from skimage.segmentation import find_boundaries
+
+from napari_inpaint.intensity import limits_of, to_unit
+from training.layouts import CITYSCAPES_IDS, CITYSCAPES_SUFFIX, Class, Source
+
+Image = NDArray[Any]  # uint8 or uint16
+Labels = NDArray[np.uint8]
+
+UNLABELLED = 255
+
+
+class Picture(NamedTuple):
+    """A decoded picture."""
+
+    image: Image
+    """(H, W, 3) uint8 or uint16 RGB"""
+    labels: Labels | None = None
+    """(H, W) class ids from 0; 255 = unlabelled"""
+
+
+def stretch(pixels: NDArray[Any]) -> Image:
+    """Map (H, W) or (H, W, C) pixels to the whole range of their type, as the plugin does.
+
+    Grey becomes three equal channels. The limits are robust percentiles of each channel, with
+    headroom: what the network sees in training is what it sees inside napari.
+    """
+    channels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    nothing = np.zeros(pixels.shape[:2], bool)
+    unit = to_unit(channels, nothing, limits_of(channels, nothing))
+    top = np.iinfo(pixels.dtype).max
+    stretched = np.rint(unit * np.float32(top)).astype(pixels.dtype)
+    return np.repeat(stretched, 3, axis=2) if pixels.ndim == 2 else stretched
+
+
+def _decode(path: Path) -> Image:
+    """Read a picture at its own size: (H, W, 3) uint8 or uint16 RGB."""
+    pixels: NDArray[Any] | None
+    if path.suffix.lower() in (".tif", ".tiff"):
+        try:
+            pixels = tifffile.imread(path)
+        except (OSError, RuntimeError, ValueError):  # tifffile's and imagecodecs' own errors
+            pixels = None
+    else:
+        pixels = cv2.imread(str(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+        if pixels is not None and pixels.ndim == 3:
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    if pixels is None or not pixels.size:
+        raise ValueError(f"{path} cannot be read as a picture. Remove it from the folder.")
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = pixels[..., :3]  # without alpha
+    plane = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if not plane or pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f"Expected a grey or RGB picture of 8 or 16 bits, {path} holds {pixels.dtype} pixels "
+            f"of shape {pixels.shape}. Save each plane as a file of its own."
+        )
+    return pixels if pixels.dtype == np.uint8 and pixels.ndim == 3 else stretch(pixels)
+
+
+def _shrink(array: NDArray[Any], short_side: int, interpolation: int) -> NDArray[Any]:
+    """Shrink (H, W, ...) to a short side in px, unless it is shorter or ``short_side`` is 0."""
+    scale = short_side / min(array.shape[:2])
+    if not 0 < scale < 1:
+        return array
+    size = (round(array.shape[1] * scale), round(array.shape[0] * scale))
+    return np.asarray(cv2.resize(array, size, interpolation=interpolation))
+
+
+def load_image(path: Path, short_side: int = 0) -> Image:
+    """Decode a picture to (H, W, 3) RGB.
+
+    8-bit RGB stays as it is; grey and 16-bit pictures are stretched (see ``stretch``) and keep
+    their type. ``short_side`` (px) shrinks a picture whose short side is longer; 0 keeps the size.
+
+    Raises
+    ------
+    ValueError
+        If the file is broken, or is not grey or RGB of 8 or 16 bits.
+    """
+    return _shrink(_decode(path), short_side, cv2.INTER_AREA)
+
+
+def _from_colours(pixels: NDArray[np.uint8], classes: tuple[Class, ...]) -> Labels:
+    """Turn (H, W, 3) colours into class ids; a colour that no class has is unlabelled."""
+    labels = np.full(pixels.shape[:2], UNLABELLED, np.uint8)
+    for number, (_, colour) in enumerate(classes):
+        labels[(pixels == np.frombuffer(bytes.fromhex(colour[1:]), np.uint8)).all(-1)] = number
+    return labels
+
+
+def _decode_labels(path: Path, classes: tuple[Class, ...], instances: bool) -> NDArray[Any]:
+    """Read (H, W) class ids (uint8), or instance numbers of any integer type."""
+    try:
+        if path.suffix.lower() in (".tif", ".tiff"):
+            labels: NDArray[Any] = tifffile.imread(path)
+        else:
+            with pillow.open(path) as file:
+                labels = np.asarray(file)  # of a palette's pixels, the numbers
+    except (OSError, RuntimeError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as labels: {error}. Replace it.") from error
+    if labels.ndim == 3 and classes and not instances:
+        return _from_colours(labels[..., :3], classes)
+    if labels.ndim != 2 or labels.dtype.kind not in "bui":
+        raise ValueError(
+            f"Expected one whole number a pixel, {path} holds {labels.dtype} of shape "
+            f"{labels.shape}. Coloured maps need a classes.csv that tells their colours."
+        )
+    if instances:
+        return labels
+    if path.name.endswith(CITYSCAPES_SUFFIX):
+        return np.asarray(CITYSCAPES_IDS[labels])
+    wrong = labels[(labels < 0) | (labels > UNLABELLED)]
+    if classes:
+        wrong = labels[(labels >= len(classes)) & (labels != UNLABELLED)]
+    if wrong.size:
+        limit = len(classes) or UNLABELLED
+        raise ValueError(
+            f"Expected class ids from 0 to {limit - 1}, or 255 for unlabelled, {path} holds "
+            f"{wrong.max()}. Are these instances? Then say so (--instances)."
+        )
+    return labels.astype(np.uint8)
+
+
+def instance_classes(instances: NDArray[Any]) -> Labels:
+    """Turn (H, W) instance numbers, 0 = background, into background 0, inside 1, boundary 2.
+
+    The boundary is 2 px wide: the pixels on both sides of every edge, also between two instances
+    that touch.
+    """
+    return np.where(find_boundaries(instances, mode="thick"), 2, instances > 0).astype(np.uint8)
+
+
+def load_picture(
+    source: Source,
+    short_side: int = 0,
+    classes: tuple[Class, ...] = (),
+    instances: bool = False,
+) -> Picture:
+    """Decode a picture and its labels.
+
+    Parameters
+    ----------
+    source : Source
+        Its files.
+    short_side : int
+        Shrink to this short side, px; 0 keeps the size.
+    classes : tuple of Class
+        What the ids mean; needed for maps that are coloured pictures.
+    instances : bool
+        The labels are instances: they become background, inside and boundary.
+
+    Raises
+    ------
+    ValueError
+        If a file is broken or does not hold what it should; it is named.
+    """
+    image = _decode(source.image)
+    if source.labels is None:
+        return Picture(_shrink(image, short_side, cv2.INTER_AREA))
+    labels = _decode_labels(source.labels, classes, instances)
+    if labels.shape != image.shape[:2]:
+        raise ValueError(
+            f"{source.labels} has the shape {labels.shape}, its picture {image.shape[:2]}. "
+            "Labels must have the size of their picture."
+        )
+    if instances and labels.dtype not in (np.uint8, np.uint16):  # which OpenCV can shrink
+        labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.uint16)
+    labels = _shrink(labels, short_side, cv2.INTER_NEAREST_EXACT)
+    image = _shrink(image, short_side, cv2.INTER_AREA)
+    return Picture(image, instance_classes(labels) if instances else labels)
