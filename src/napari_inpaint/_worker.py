@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+BAR = "{l_bar}{bar}| {remaining} left"  # napari shows what stands behind the last |
+
 logger = logging.getLogger(__name__)
 
 
@@ -135,7 +137,7 @@ class Run:
         self._outcome: Filled | Failed | None = None
         self._first: tuple[float, int] | None = None
         self._worker = create_worker(_fill, job)
-        self._bar = _Progress(total=0, desc=job.title, unit=" tile", cancel_callback=self.cancel)
+        self._bar = _Progress(total=0, desc=job.title, bar_format=BAR, cancel_callback=self.cancel)
         self._worker.yielded.connect(self._step)
         self._worker.returned.connect(self._returned)
         self._worker.finished.connect(self._finished)

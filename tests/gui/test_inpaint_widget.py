@@ -182,6 +182,8 @@ def test_this_slice_adds_to_the_slices_filled_before(viewer, dock, press, ramp):
     press(widget)
     data = result_in(viewer).data
     assert [(data[z][HOLE] > 0).all() for z in range(4)] == [False, True, False, True]
+    record = result_in(viewer).metadata["napari_inpaint"]
+    assert (record["slice"], record["earlier"]["slice"]) == ([3], [1])
 
 
 def test_slice_cannot_be_filled_in_the_3d_view(viewer, dock, ramp):

@@ -15,6 +15,7 @@ from magicgui.widgets import (
     Widget,
 )
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMessageBox, QSizePolicy
 from superqt import QCollapsible
 
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
     Choices = Callable[[Widget], list[Any]]
 
 SLICE, STACK = "This slice", "Whole stack"
+FOLDED, UNFOLDED = "▸  More options", "▾  More options"
 OPEN_FILE = "open a file…"
 CONTEXTS = (16, 32, 64, 128, 256)  # px
-LABELS = 70  # px: as wide as "batch size"
+LABELS = 76  # px: as wide as "batch size"
 DILATE = 2  # px: the brush rarely covers the very rim of what should go
 
 
@@ -144,7 +146,9 @@ class InpaintForm(Container[Widget]):
         self._options = _fields(
             self.dilate, self.feather, self.context, self.strategy, self.batch_size, self.seed
         )
-        folded = QCollapsible("More options", expandedIcon="▾", collapsedIcon="▸")
+        # The arrow is text, since an icon would keep the colour of the theme it was made in.
+        folded = QCollapsible(FOLDED, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        folded.toggled.connect(lambda shown: folded.setText(UNFOLDED if shown else FOLDED))
         folded.setContent(self._options.native)
         folded.collapse(animate=False)
         folded.layout().setContentsMargins(0, 0, 0, 0)  # type: ignore[union-attr]
@@ -212,8 +216,8 @@ class InpaintForm(Container[Widget]):
         box.setWindowTitle("Run this file?")
         box.setText(f"{error.path.name} is a program: it can do whatever you can do.")
         box.setInformativeText(
-            "Run it only if you trust where it comes from. You are asked once for each file; a "
-            "file that changes is asked for again.\n\n"
+            "Run it only if you trust where it comes from. You are asked once for each file; "
+            "one that changes afterwards is refused.\n\n"
             f"File: {error.path}\nSHA-256: {error.sha256}"
         )
         trust = box.addButton("Trust and run", QMessageBox.ButtonRole.AcceptRole)

@@ -16,21 +16,21 @@ from napari_inpaint.errors import InpaintError, UntrustedArtifactError
 from . import words
 from .form import OPEN_FILE, SLICE, InpaintForm
 from .layers import (
+    PROVENANCE,
     channels,
     mask_problem,
     new_mask,
     pixels,
     place_result,
-    provenance,
     result_of,
 )
+from .order import Order
 from .planes import is_empty, select_planes, shown_plane
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_inpaint.device import ResolvedDevice
-    from napari_inpaint.pipeline import Step
 
 WATCHED = ("data", "set_data", "labels_update", "visible")  # events of a mask
 
@@ -81,11 +81,12 @@ class InpaintWidget(InpaintForm):
         return [layer for layer in self._viewer.layers if isinstance(layer, kinds)]
 
     def _choose_first(self) -> None:
-        """Take what the person has selected, if it can be filled."""
+        """Take the layers that the person has selected, where they are of use."""
         self.reset_choices()
-        selected = [layer for layer in self._viewer.layers.selection if isinstance(layer, Image)]
-        if selected:
-            self.image.value = selected[0]
+        for layer in self._viewer.layers.selection:
+            for field in (self.image, self.mask):
+                if layer in field.choices:
+                    field.value = layer
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that are open now, keeping what is chosen if it still is."""
@@ -210,41 +211,49 @@ class InpaintWidget(InpaintForm):
         try:
             planes = select_planes(image, mask, axes, only)
         except InpaintError as error:
-            self.status.value = report(error)
+            self._say(report(error))
             return
-        earlier = result_of(image, self._viewer.layers) if only is not None else None
+        earlier = self._earlier(image) if only is not None else None
         base = pixels(image) if earlier is None else earlier.data
-        options = self.chosen_options()
         job = Job(
             title=f"Inpaint {image.name}",
             read=planes.read,
             mask=planes.hole,
             axes="ZYXC" if image.rgb else "ZYX",
-            options=options,
+            options=self.chosen_options(),
             finish=lambda filled: planes.paste(filled, base),
         )
-        self._launch(job, image, mask)
+        self._launch(Order(job, image, mask, only, earlier and earlier.metadata[PROVENANCE]))
 
-    def _launch(self, job: Job, image: Image, mask: Labels | Shapes) -> None:
-        self.status.value = "Starting…"
+    def _earlier(self, image: Image) -> Image | None:
+        """Return what earlier fills gave, if more slices can be added to it."""
+        result = result_of(image, self._viewer.layers)
+        fits = result is not None and result.data.shape == pixels(image).shape
+        return result if fits else None
+
+    def _launch(self, order: Order) -> None:
+        self._say("Starting…")
         self._run = Run(
-            job,
-            on_step=self._show_step,
-            on_done=lambda filled: self._done(filled, job, image, mask),
-            on_failed=lambda error: self._failed(error, job, image, mask),
+            order.job,
+            on_step=lambda step, left: self._say(order.running(step, left)),
+            on_done=lambda filled: self._done(filled, order),
+            on_failed=lambda error: self._failed(error, order),
             on_cancelled=lambda: self._ended("Cancelled. Nothing was changed."),
         )
         self.refresh()
 
+    def _say(self, text: str) -> None:
+        self.status.value = text
+
     def _ended(self, text: str) -> None:
         self._run = None
-        self.status.value = text
+        self._say(text)
         self.refresh()
 
     def _cancel(self) -> None:
         if self._run is not None:
             self._run.cancel()
-            self.status.value = "Cancelling after the current tile…"
+            self._say("Cancelling after the current tile…")
             self.cancel.enabled = False
 
     def _moved(self, parent: Any) -> None:
@@ -257,37 +266,28 @@ class InpaintWidget(InpaintForm):
         if self._run is not None:
             self._run.abandon()
 
-    def _show_step(self, step: Step, left: float | None) -> None:
-        text = step.message
-        if step.done:
-            text += f": {step.done / step.total:.0%}"
-        if left is not None and step.done < step.total:
-            text += f", about {words.duration(left)} left"
-        self.status.value = text
-
-    def _done(self, filled: Filled, job: Job, image: Image, mask: Labels | Shapes) -> None:
+    def _done(self, filled: Filled, order: Order) -> None:
+        image = order.image
         if image not in self._layers(Image) or pixels(image).shape != filled.data.shape:
             self._ended("The image was closed or replaced meanwhile: nothing was added.")
             return
-        record = provenance(image, mask, job.options, filled)
-        place_result(self._viewer.layers, image, filled.data, record)
-        mask.visible = False
-        text = (
-            f"Filled {words.count(filled.pixels, 'px', 'px')} in "
-            f"{words.count(filled.holes, 'hole', 'holes')} with {record['backend']} on the "
-            f"{words.device(filled.device)} in {words.duration(filled.seconds)}."
-        )
+        place_result(self._viewer.layers, image, filled.data, order.record(filled))
+        order.mask.visible = False
+        text = order.done(filled)
         if image.visible and image.blending in ("additive", "minimum"):
             image.visible = False  # both together would look like neither
             text += f" “{image.name}” is hidden: its blending would mix it with the fill."
         self._ended(text)
 
-    def _failed(self, error: Exception, job: Job, image: Image, mask: Labels | Shapes) -> None:
-        if isinstance(error, UntrustedArtifactError):
-            if self.ask_for_consent(error):
+    def _failed(self, error: Exception, order: Order) -> None:
+        if not isinstance(error, UntrustedArtifactError):
+            self._ended(report(error))
+        elif not self.ask_for_consent(error):
+            self._ended(f"Not run: {error.path.name} is not trusted.")
+        else:
+            try:
                 artifacts.trust(error.path)
-                self._launch(job, image, mask)
+            except InpaintError as refusal:
+                self._ended(report(refusal))
             else:
-                self._ended(f"Not run: {error.path.name} is not trusted.")
-            return
-        self._ended(report(error))
+                self._launch(order)

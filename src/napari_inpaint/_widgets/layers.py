@@ -119,13 +119,20 @@ def result_of(image: Image, layers: LayerList) -> Image | None:
 
 
 def provenance(
-    image: Image, mask: MaskLayer, options: Mapping[str, Any], filled: Filled
+    image: Image,
+    mask: MaskLayer,
+    options: Mapping[str, Any],
+    filled: Filled,
+    only: tuple[int, ...] | None = None,
+    earlier: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the record of a fill: plain values, fit for JSON.
 
     Keys: version (of this package), backend, artifact (the SHA-256 of the file that was run;
-    None for a backend without one), device, options, image and mask (names of the layers), time
-    (UTC, ISO 8601), seconds; and input, the image's own record if it is a filled one.
+    None for a backend without one), device, options, image and mask (names of the layers), slice
+    (where the sliders stood; None: all slices), time (UTC, ISO 8601), seconds; earlier, the
+    record of the result that one slice was added to; input, the image's own record if it is
+    itself filled.
     """
     record = {
         "version": version("napari-inpaint"),
@@ -137,9 +144,12 @@ def provenance(
         },
         "image": image.name,
         "mask": mask.name,
+        "slice": None if only is None else list(only),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(filled.seconds, 3),
     }
+    if earlier is not None:
+        record["earlier"] = dict(earlier)
     if PROVENANCE in image.metadata:
         record["input"] = image.metadata[PROVENANCE]
     return record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 NO_IMAGE = (
     "Open an image to begin: drag a file into the window, or choose "
     "File → Open Sample → napari-inpaint."
@@ -14,9 +16,10 @@ READY = "Ready: press Inpaint."
 AGAIN = "The mask is hidden, so that the fill is seen. Edit mask shows it again, to paint more."
 
 
-def count(number: int, one: str, many: str) -> str:
-    """Return a number with its noun, thousands set apart: "1 243 holes"."""
-    return f"{number:,}".replace(",", "\u202f") + f" {one if number == 1 else many}"
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, thousands set apart: "1 hole", "1 243 holes"."""
+    plural = "" if number == 1 or noun == "px" else "s"
+    return f"{number:,} {noun}{plural}".replace(",", "\u202f")
 
 
 def duration(seconds: float) -> str:
@@ -24,6 +27,11 @@ def duration(seconds: float) -> str:
     if seconds < 10:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def backend(chosen: str | Path) -> str:
+    """Return a backend's name; of a file, the name without its folders."""
+    return chosen.name if isinstance(chosen, Path) else chosen
 
 
 def device(name: str) -> str:
