@@ -6,7 +6,7 @@ import pytest
 from napari_inpaint import masks
 from napari_inpaint.multiscale import Scale, fill
 
-SCALE = Scale(working_size=64, context=16, step=32, batch_size=3)
+SCALE = Scale(working_size=64, context=16, step=32, batch_size=3, batch_pixels=10**9)
 
 
 def drive(steps):
@@ -67,6 +67,11 @@ def test_batches_have_the_size_and_the_steps_of_the_model():
     drive(fill(image, hole, watch, SCALE, refine=True))
     assert all(count <= 3 and height % 32 == width % 32 == 0 for count, height, width in seen)
     assert max(max(shape[1:]) for shape in seen) <= SCALE.tile
+
+
+def test_batches_of_large_tiles_are_smaller():
+    scale = Scale(64, 16, 32, batch_size=8, batch_pixels=512 * 512)
+    assert [scale.batch(size, size) for size in (64, 256, 512, 1024)] == [8, 4, 1, 1]
 
 
 def test_progress_rises_from_0_to_1():

@@ -32,13 +32,20 @@ class Scale:
     step : int
         Heights and widths that it takes are multiples of this, px.
     batch_size : int
-        Tiles at once.
+        Most samples at once.
+    batch_pixels : int
+        Most pixels at once, if that leaves one sample.
     """
 
     working_size: int
     context: int
     step: int
     batch_size: int
+    batch_pixels: int
+
+    def batch(self, height: int, width: int) -> int:
+        """Return how many samples of this size, px, to take at once."""
+        return max(1, min(self.batch_size, self.batch_pixels // (height * width)))
 
     @property
     def tile(self) -> int:
@@ -105,8 +112,9 @@ def _fill_in_tiles(
     plan = tiling.plan((hole.shape[0], hole.shape[1]), scale.tile, 2 * scale.context)
     tiles = [tile for tile in plan if hole[tile.window].any()]
     result = np.zeros_like(image)
-    for start in range(0, len(tiles), scale.batch_size):
-        batch = tiles[start : start + scale.batch_size]
+    size = scale.batch(*plan[0].weights.shape)
+    for start in range(0, len(tiles), size):
+        batch = tiles[start : start + size]
         filled = predict(
             np.stack([_blank(image[tile.window], hole[tile.window]) for tile in batch]),
             np.stack([hole[tile.window] for tile in batch]),

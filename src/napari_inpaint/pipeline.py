@@ -199,14 +199,14 @@ def _is_large(region: Region, scale: Scale, options: Options) -> bool:
 def _batches(jobs: list[Job], scale: Scale, options: Options) -> Iterator[list[Job]]:
     """Put regions of one size together; large ones stay alone."""
     by_size = sorted(jobs, key=lambda job: job[1].hole.shape)
-    for _, same in groupby(by_size, key=lambda job: job[1].hole.shape):
+    for (height, width), same in groupby(by_size, key=lambda job: job[1].hole.shape):
         waiting: list[Job] = []
         for job in same:
             if _is_large(job[1], scale, options):
                 yield [job]
                 continue
             waiting.append(job)
-            if len(waiting) == options.batch_size:
+            if len(waiting) == scale.batch(height, width):
                 yield waiting
                 waiting = []
         if waiting:
