@@ -65,12 +65,11 @@ class FourierUnit(nn.Module):
         """Transform features (N, C, H, W)."""
         height, width = x.shape[2], x.shape[3]
         z = torch.fft.rfft2(at_least_float32(x), norm="ortho")  # (N, C, H, W // 2 + 1), complex
-        x = self.layers(torch.cat([z.real, z.imag], 1))  # (N, 2C, H, W // 2 + 1)
-        real, imaginary = at_least_float32(x).chunk(2, 1)
-        filtered: Tensor = torch.fft.irfft2(
-            torch.complex(real, imaginary), s=[height, width], norm="ortho"
-        )
-        return filtered
+        y = self.layers(torch.cat([z.real, z.imag], 1).to(x.dtype))  # (N, 2C, H, W // 2 + 1)
+        real, imaginary = at_least_float32(y).chunk(2, 1)
+        z = torch.complex(real, imaginary)
+        filtered: Tensor = torch.fft.irfft2(z, s=[height, width], norm="ortho")
+        return filtered.to(x.dtype)
 
 
 class SpectralTransform(nn.Module):

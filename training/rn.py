@@ -53,19 +53,19 @@ def normalize_regions(x: Tensor, region: Tensor, over_batch: bool) -> Tensor:
     Returns
     -------
     Tensor
-        (N, C, H, W), float32 or wider.
+        (N, C, H, W).
     """
     over = [0, 2, 3] if over_batch else [2, 3]
-    x = at_least_float32(x)
-    region = region.to(x.dtype)
-    normalized = torch.zeros_like(x)
+    wide = at_least_float32(x)
+    region = region.to(wide.dtype)
+    normalized = torch.zeros_like(wide)
     for inside in (region, 1 - region):
         count = inside.sum(over, keepdim=True).clamp(min=1)
-        mean = (x * inside).sum(over, keepdim=True) / count
-        centred = (x - mean) * inside
+        mean = (wide * inside).sum(over, keepdim=True) / count
+        centred = (wide - mean) * inside
         variance = centred.square().sum(over, keepdim=True) / count
         normalized = normalized + centred * torch.rsqrt(variance + 1e-5)
-    return normalized
+    return normalized.to(x.dtype)
 
 
 class RegionNormB(nn.Module):

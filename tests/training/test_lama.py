@@ -1,19 +1,23 @@
 """Fast Fourier convolutions against numpy.fft, and the network at its published sizes."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tests.training.literal import convolve
-from training.lama import FastFourierConv, FourierUnit, LaMa, SpectralTransform
+from training.lama import FastFourierConv, FourierUnit, LaMa, ResidualBlock, SpectralTransform
 
 
 def randomized(module):
-    """A module in float64 whose batch norms do something."""
+    """A module in float64 with strong weights, whose batch norms do something."""
     torch.manual_seed(0)
     for m in module.modules():
-        if isinstance(m, nn.BatchNorm2d):
+        if isinstance(m, nn.Conv2d):
+            m.weight.data.normal_()
+        elif isinstance(m, nn.BatchNorm2d):
             for tensor in (m.running_mean, m.weight.data, m.bias.data):
                 tensor.normal_()
             m.running_var.uniform_(0.5, 2)
@@ -75,7 +79,18 @@ def test_fast_fourier_convolution_equals_the_formula():
     for y, expected, bn in zip(
         got, (y_local, y_global), (layer.local_norm, layer.global_norm), strict=True
     ):
-        np.testing.assert_allclose(y[0].detach(), np.maximum(norm(expected, bn), 0), atol=1e-12)
+        expected = norm(expected, bn)
+        assert (expected > 0).any((1, 2)).all()
+        np.testing.assert_allclose(y[0].detach(), np.maximum(expected, 0), atol=1e-11)
+
+
+def test_residual_block_adds_two_convolutions_to_its_input():
+    residual = randomized(ResidualBlock(2, 4))
+    x = [torch.randn(1, c, 7, 5).double() for c in (2, 4)]
+    convolved = residual.second(*residual.first(*x))
+    for got, before, added in zip(residual(*x), x, convolved, strict=True):
+        assert added.abs().max() > 0.1
+        torch.testing.assert_close(got, before + added)
 
 
 def test_one_convolution_sees_the_whole_image_through_its_global_part_alone():
@@ -87,13 +102,18 @@ def test_one_convolution_sees_the_whole_image_through_its_global_part_alone():
     assert wide[..., 12:, 12:].abs().max() > 1e-6
 
 
-def test_transform_stays_in_float32_under_mixed_precision():
-    unit = FourierUnit(2).eval()
+def test_half_precision_is_transformed_in_float32():
+    unit = randomized(FourierUnit(2)).float()
     x = torch.randn(1, 2, 7, 5)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        y = unit(x.bfloat16())
-    assert y.dtype == torch.float32
-    torch.testing.assert_close(y, unit(x), atol=0.05, rtol=0.05)
+    half = copy.deepcopy(unit).bfloat16()
+    with torch.no_grad():
+        expected = unit(x)
+        got = half(x.bfloat16())
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = unit(x.bfloat16())
+    assert (got.dtype, mixed.dtype) == (torch.bfloat16, torch.bfloat16)
+    torch.testing.assert_close(got.float(), expected, atol=0.1, rtol=0.05)
+    torch.testing.assert_close(mixed.float(), expected, atol=0.1, rtol=0.05)
 
 
 def test_gradient_equals_finite_differences():
