@@ -87,7 +87,9 @@ def to_unit(
     exact = np.float32 if pixels.dtype.itemsize <= 2 else np.float64
     low: npt.NDArray[Any] = limits.low.astype(exact)
     high: npt.NDArray[Any] = limits.high.astype(exact)
-    unit: npt.NDArray[Any] = np.where(hole[..., np.newaxis], pixels.dtype.type(0), pixels).astype(exact)
+    unit: npt.NDArray[Any] = np.where(hole[..., np.newaxis], pixels.dtype.type(0), pixels).astype(
+        exact
+    )
     np.clip(unit, low, high, out=unit)
     unit -= low
     unit /= np.where(high > low, high - low, 1)

@@ -243,7 +243,6 @@ def _merge(
 
     Returns the merged (K, 4) boxes, and for each box the number of the one that took it.
     """
-
     merged = boxes.copy()
     areas = (boxes[:, 2:] - boxes[:, :2] + 2 * context).prod(axis=1)
     owner = np.empty(len(boxes), np.int_)
