@@ -287,6 +287,36 @@ def test_the_losses_reach_every_parameter(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+def test_segmentation_learns_from_the_fill_that_it_guides(variant):
+    net = network(variant).train()
+    net.outputs(*sample((64, 64))).images[0].square().sum().backward()
+    guides = [net.coarsest.g, *(heads.g for heads in net.heads[:3])]
+    assert [g.weight.grad is not None for g in guides] == [variant != "base"] * 4
+    assert net.heads[3].g.weight.grad is None
+
+
+@torch.no_grad()
+def test_the_encoder_sees_the_image_in_its_range_and_the_mask():
+    net = network()
+    seen = []
+    net.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    image, hole = sample((32, 41))
+    net(image, hole)
+    blank = torch.where(hole > 0, 0.0, image * 2 - 1)
+    torch.testing.assert_close(seen[0][..., :41], torch.cat([blank, hole], 1))
+    torch.testing.assert_close(seen[0][:, :3, :, 41:], torch.zeros(2, 3, 32, 7))
+    torch.testing.assert_close(seen[0][:, 3:, :, 41:], torch.ones(2, 1, 32, 7))
+
+
+@pytest.mark.parametrize(
+    ("mode", "taus"), [("max", [0.8, 0.8, 0.8]), ("quantile", [0.3, 0.2, 0.1])]
+)  # fmt: skip
+def test_each_reading_of_tau_has_its_own_proportions(mode, taus):
+    evaluated = [m for m in network(tau_mode=mode).modules() if isinstance(m, SCEM)]
+    assert [(module.mode, module.tau) for module in evaluated] == [(mode, tau) for tau in taus]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_scripted_and_saved_equals_eager_in_every_method(variant):
     net = network(variant)
     file = io.BytesIO()
