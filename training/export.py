@@ -20,7 +20,9 @@ import napari_inpaint
 from napari_inpaint.artifacts import read_manifest
 from napari_inpaint.manifest import Manifest
 from training.layers import remove_spectral_norm_
+from training.patchmatch import PatchMatch
 from training.recipes import RECIPES, Recipe
+from training.train import commit as current_commit
 
 TRUSTED = Path(napari_inpaint.__file__).with_name("artifacts.sha256")
 SIZES = ((1, 1), (5, 3), (33, 65), (64, 64), (130, 97))
@@ -33,17 +35,13 @@ def blanked(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(hole, torch.full_like(image, 0.5), image), hole.to(image.dtype)
 
 
-def composite(image: Tensor, mask: Tensor, prediction: Tensor) -> Tensor:
-    """Put the prediction into the hole, clamped to [0, 1]; known pixels stay as they are."""
-    return torch.where(mask > 0.5, prediction.clamp(0.0, 1.0), image)
-
-
 class Artifact(nn.Module):
     """What every artifact does around its network: one convention, known pixels untouched."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, detail: PatchMatch | None) -> None:
         super().__init__()
         self.network = network
+        self.detail = detail
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Do what `inpaint` does."""
@@ -66,7 +64,15 @@ class Artifact(nn.Module):
             (N, C, H, W) in [0, 1], equal to ``image`` outside the hole.
         """
         blank, hole = blanked(image, mask)
-        return composite(image, mask, self.network(blank, hole))
+        return self.finished(image, mask, self.network(blank, hole))
+
+    def finished(self, image: Tensor, mask: Tensor, prediction: Tensor) -> Tensor:
+        """Put the prediction into the hole, with detail; known pixels stay as they are."""
+        prediction = prediction.clamp(0.0, 1.0)
+        if self.detail is not None:
+            blank, hole = blanked(image, mask)
+            prediction = self.detail(blank, hole, prediction)
+        return torch.where(mask > 0.5, prediction, image)
 
 
 class GuidedArtifact(Artifact):
@@ -82,8 +88,7 @@ class GuidedArtifact(Artifact):
     def guide(self, image: Tensor, mask: Tensor, probabilities: Tensor) -> Tensor:
         """Fill the hole as ``probabilities`` (N, K, H, W) say, one-hot where a person painted."""
         blank, hole = blanked(image, mask)
-        prediction = self.network.guide(blank, hole, probabilities)
-        return composite(image, mask, prediction)
+        return self.finished(image, mask, self.network.guide(blank, hole, probabilities))
 
 
 class ReliableArtifact(GuidedArtifact):
@@ -97,7 +102,13 @@ class ReliableArtifact(GuidedArtifact):
 
 
 def load_network(checkpoint: Path) -> tuple[Recipe, nn.Module, str]:
-    """Return a checkpoint's recipe, its averaged network in evaluation mode, and its commit."""
+    """Return a checkpoint's recipe, its averaged network in evaluation mode, and its commit.
+
+    A recipe that trains nothing has no checkpoint: its name stands for one.
+    """
+    untrained = RECIPES.get(str(checkpoint))
+    if untrained is not None and not untrained.phases:
+        return untrained, untrained.build().eval(), current_commit()
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     if state["recipe"] not in RECIPES:
         raise ValueError(f"{checkpoint} names the recipe {state['recipe']!r}, which is not here.")
@@ -130,7 +141,7 @@ def make_manifest(recipe: Recipe, artifact: Artifact, commit: str, name: str) ->
         name=name,
         title=recipe.title,
         provides=provided(artifact),
-        channels=3,
+        channels=recipe.channels,
         classes=tuple(asdict(each) for each in recipe.classes),
         context=recipe.context,
         working_size=recipe.working_size,
@@ -147,12 +158,12 @@ def make_manifest(recipe: Recipe, artifact: Artifact, commit: str, name: str) ->
     )
 
 
-def as_stored(network: nn.Module) -> Artifact:
+def as_stored(recipe: Recipe, network: nn.Module) -> Artifact:
     """Wrap a copy of the network in its convention, convolution weights rounded to float16."""
     kind = Artifact
     if hasattr(network, "guide"):
         kind = ReliableArtifact if hasattr(network, "reliability") else GuidedArtifact
-    artifact = kind(copy.deepcopy(network)).eval()
+    artifact = kind(copy.deepcopy(network), PatchMatch() if recipe.patches else None).eval()
     for module in artifact.modules():
         if isinstance(module, nn.Conv2d):
             module.half()
@@ -170,14 +181,14 @@ def run(artifact: nn.Module, method: str, image: Tensor, mask: Tensor) -> Tensor
     """Call a method; `guide` gets the artifact's own class map."""
     extra = (run(artifact, "segment", image, mask),) if method == "guide" else ()
     # Each new size would be compiled anew, for a single call.
-    with torch.jit.optimized_execution(False):
+    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         result: Tensor = getattr(artifact, method)(image, mask, *extra)
     return result
 
 
 @torch.no_grad()
-def check(path: Path, network: nn.Module) -> None:
-    """Compare a written artifact with the eager network.
+def check(path: Path, artifact: Artifact) -> None:
+    """Compare a written artifact with the eager one.
 
     Raises
     ------
@@ -185,7 +196,7 @@ def check(path: Path, network: nn.Module) -> None:
         If they differ by more than 1e-4 anywhere, if a known pixel changes, or if an empty or a
         full mask gives anything but finite numbers.
     """
-    eager, written = as_stored(network).float(), load_artifact(path)
+    eager, written = copy.deepcopy(artifact).float(), load_artifact(path)
     generator = torch.Generator().manual_seed(0)
     for height, width in SIZES:
         for batch in (1, 3):
@@ -239,14 +250,14 @@ def record_scores(path: Path, scores: dict[str, object]) -> None:
 def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoint", type=Path, help="or the name of a recipe without training")
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
     recipe, network, commit = load_network(args.checkpoint)
-    artifact = as_stored(network)
+    artifact = as_stored(recipe, network)
     manifest = make_manifest(recipe, artifact, commit, args.output.stem)
     write(script(artifact), manifest, args.output)
-    check(args.output, network)
+    check(args.output, artifact)
     size = args.output.stat().st_size / 2**20
     print(f"{args.output}: {size:.1f} MiB, equal to the eager network at {len(SIZES)} sizes")
 

@@ -12,6 +12,7 @@ from training.data import Augment
 from training.isnet import ISNet
 from training.lama import LaMa
 from training.layers import MultiScalePatchGAN, Network
+from training.patchmatch import SmoothFill
 from training.pconv import PConvUNet
 from training.rn import RN
 from training.sgenet import SGENet
@@ -117,6 +118,10 @@ class Recipe:
     """Known margin that the network wants around a hole, px."""
     training_data: tuple[DataSource, ...] = ()
     licence: str = "BSD-3-Clause"
+    channels: int | None = 3
+    """Channels of the images that the network takes; None: any."""
+    patches: bool = False
+    """Whether patches of the surroundings give the artifact's fill its detail."""
 
     def build(self) -> Network:
         """Make the untrained network."""
@@ -188,16 +193,18 @@ _PCONV_PHOTO = replace(
     _PCONV_PAPER,
     name="pconv-photo",
     title="PConv, photos",
-    summary="Partial convolutions, trained on photographs: structure and colour, soft detail.",
+    summary="Partial convolutions, trained on photographs; detail from the surroundings' patches.",
     network=partial(PConvUNet, base=32, levels=6, residual=True),
     split="photos",
     training_data=(PHOTOS,),
     # The filter bank's Gram matrices are some twenty times smaller than VGG's.
     losses=LossWeights(perceptual=0.05, style=2_000, total_variation=0.1),
     phases=(
-        Phase(steps=5_000, size=128, batch=16, lr=1e-3, lr_end=2e-4),
-        Phase(steps=500, size=192, batch=8, lr=2e-4, lr_end=1e-5, freeze_encoder_norm=True),
+        Phase(steps=2_486, size=128, batch=16, lr=1e-3, lr_end=6e-4),
+        Phase(steps=650, size=128, batch=16, lr=6e-4, lr_end=6e-5),
+        Phase(steps=250, size=192, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
     ),
+    patches=True,
 )
 _PCONV_SMOKE = replace(
     _PCONV_PAPER,
@@ -207,6 +214,20 @@ _PCONV_SMOKE = replace(
         Phase(steps=6, size=64, batch=2, lr=1e-3, lr_end=1e-3),
         Phase(steps=2, size=64, batch=2, lr=1e-3, lr_end=1e-4, freeze_encoder_norm=True),
     ),
+)
+
+# ----------------------------------------------------------------------------------- PatchMatch
+
+_PATCHMATCH = Recipe(
+    name="patchmatch",
+    title="PatchMatch",
+    summary="Patches of the surroundings, found coarse to fine; no weights, any kind of image.",
+    source='Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm", 2009',
+    network=SmoothFill,
+    phases=(),
+    domain="",
+    channels=None,
+    patches=True,
 )
 
 # ------------------------------------------------------------------------- Region normalisation
@@ -460,6 +481,7 @@ RECIPES = {
         _PCONV_PAPER,
         _PCONV_PHOTO,
         _PCONV_SMOKE,
+        _PATCHMATCH,
         _RN_PAPER,
         _RN_PHOTO,
         _RN_SMOKE,

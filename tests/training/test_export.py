@@ -1,7 +1,9 @@
 """From a checkpoint to an artifact that equals it."""
 
+import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -31,21 +33,22 @@ def checkpoint(tmp_path_factory, request):
 def artifact(checkpoint, tmp_path):
     recipe, network, commit = export.load_network(checkpoint)
     path = tmp_path / "tiny.pt"
-    stored = export.as_stored(network)
+    stored = export.as_stored(recipe, network)
     export.write(export.script(stored), export.make_manifest(recipe, stored, commit, "tiny"), path)
     return path
 
 
 def test_artifact_equals_the_averaged_network(checkpoint, artifact):
-    export.check(artifact, export.load_network(checkpoint)[1])
+    recipe, network, _ = export.load_network(checkpoint)
+    export.check(artifact, export.as_stored(recipe, network))
 
 
 def test_check_refuses_another_networks_artifact(checkpoint, artifact):
-    network = export.load_network(checkpoint)[1]
+    recipe, network, _ = export.load_network(checkpoint)
     with torch.no_grad():
         network.decoder[-1].conv.bias += 0.1
     with pytest.raises(RuntimeError, match="differs from the eager network"):
-        export.check(artifact, network)
+        export.check(artifact, export.as_stored(recipe, network))
 
 
 def test_manifest_says_what_the_artifact_is(artifact):
@@ -89,4 +92,31 @@ def test_recipe_of_the_manifest_is_the_one_trained(checkpoint):
     recipe, network, _ = export.load_network(checkpoint)
     assert recipe == RECIPES["pconv-smoke"]
     other = replace(recipe, title="x")
-    assert export.make_manifest(other, export.as_stored(network), "", "n").title == "x"
+    assert export.make_manifest(other, export.as_stored(recipe, network), "", "n").title == "x"
+
+
+def test_recipe_that_trains_nothing_is_exported_by_its_name(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "patchmatch.pt"
+    monkeypatch.setattr(sys, "argv", ["export", "patchmatch", "-o", str(path)])
+    export.main()
+    manifest = read_manifest(path)
+    assert manifest.channels is None
+    assert manifest.network == "SmoothFill"
+    stripes = (torch.arange(64) // 2 % 2).float().expand(1, 2, 64, 64).contiguous()
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 26:38, 26:38] = 1
+    fill = export.load_artifact(path)(stripes, mask)
+    assert (fill - stripes).abs().mean() < 0.01  # a smooth fill would be grey: 0.017
+
+
+def test_patches_give_the_artifact_detail_that_its_network_lacks():
+    recipe, network, _ = export.load_network(Path("patchmatch"))
+    plain = export.as_stored(replace(recipe, patches=False), network)
+    detailed = export.as_stored(recipe, network)
+    noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 24:40, 24:40] = 1
+    with torch.no_grad():
+        fills = [artifact(noise, mask)[..., 24:40, 24:40] for artifact in (plain, detailed)]
+    rough = [(fill[..., 1:] - fill[..., :-1]).abs().mean().item() for fill in fills]
+    assert rough[1] > 2 * rough[0]
