@@ -4,6 +4,7 @@ import pytest
 import tifffile
 from PIL import Image as pillow
 from skimage.measure import label
+from skimage.segmentation import find_boundaries
 
 from napari_inpaint.intensity import limits_of, to_unit
 from training.layouts import Class, Source
@@ -178,3 +179,11 @@ def test_touching_instances_stay_apart_when_shrunk(save, tmp_path, dtype):
         picture.labels[16].tolist()
         == [0] * 3 + [2] * 2 + [1] * 10 + [2] * 2 + [1] * 10 + [2] * 2 + [0] * 3
     )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_boundaries_are_those_of_scikit_image(dtype):
+    rng = np.random.default_rng(0)
+    instances = np.kron(rng.integers(0, 3, (9, 7)), np.ones((5, 4))).astype(dtype)
+    expected = np.where(find_boundaries(instances, mode="thick"), 2, instances > 0)
+    assert np.array_equal(instance_classes(instances), expected)
