@@ -23,8 +23,8 @@ Deviations, and why:
   matches at once, at distances of 4, 2 and 1 px, instead of one after the other in raster order.
 - Pseudo-random numbers come from a hash of pixel and round: the same image gets the same fill,
   whatever else is in the batch.
-- At full size every second pixel in both directions has a patch: each hole pixel still gets twelve
-  votes, at a quarter of the cost.
+- Above the coarsest size every second pixel in both directions has a patch: each hole pixel still
+  gets twelve votes, at a quarter of the cost.
 - One direction (coherence). Completeness, the other one, asks for all of the source to appear in
   the result, which a hole cannot do.
 """
@@ -43,6 +43,18 @@ def patches(image: Tensor, radius: int) -> Tensor:
     """Return (H * W, C * k * k) patches of a (C, H, W) image, k = 2 * radius + 1."""
     padded = F.pad(image[None], [radius, radius, radius, radius], mode="replicate")
     return F.unfold(padded, 2 * radius + 1)[0].t().contiguous()
+
+
+def patches_at(image: Tensor, radius: int, at: Tensor) -> Tensor:
+    """Return `patches` of the pixels ``at`` alone, (N, C * k * k)."""
+    width = image.shape[2]
+    padded = F.pad(image[None], [radius, radius, radius, radius], mode="replicate")[0]
+    side, wide = 2 * radius + 1, width + 2 * radius
+    k = torch.arange(side, device=at.device)
+    offsets = (k[:, None] * wide + k).flatten()
+    corners = at // width * wide + at % width
+    values = padded.flatten(1)[:, corners[:, None] + offsets]
+    return values.transpose(0, 1).flatten(1)
 
 
 def halved(image: Tensor) -> Tensor:
@@ -64,8 +76,11 @@ def scattered(index: Tensor, salt: int, limit: int) -> Tensor:
 
 
 def distances(target: Tensor, weight: Tensor, source: Tensor, match: Tensor) -> Tensor:
-    """Equation 1 for each target (N, D) and the source patch (H * W, D) that it is matched with."""
-    return ((target - source[match]).square() * weight).sum(1) / weight.sum(1)
+    """Equation 1 for each target (N, D) and the source patch (H * W, D) that it is matched with.
+
+    Each row of the weights (N, D) sums to one.
+    """
+    return (source[match].sub_(target).square_().mul_(weight)).sum(1)
 
 
 class SmoothFill(Network):
@@ -254,15 +269,16 @@ class PatchMatch(nn.Module):
         field = anywhere if field.shape[0] == 0 else torch.where(usable[field], field, anywhere)
         field = torch.where(usable, index, field)
 
-        stride = 2 if level == 0 else 1
+        stride = 1 if coarsest else 2
         on_grid = (index // width % stride == 0) & (index % width % stride == 0)
         at = index[(grown(unknown, r).flatten() > 0) & on_grid]
         source = patches(image * known, r)
         counts = torch.where(unknown > 0, self.trust * torch.exp(-0.29 * depth(unknown)), known)
-        weight = patches(counts.expand_as(image), r)[at]
-        turns = self.rounds * (2 if coarsest else 1)
+        weight = patches_at(counts, r, at).repeat(1, image.shape[0])
+        weight = weight / weight.sum(1, keepdim=True)
+        turns = self.rounds + (self.rounds if coarsest else 0) - (1 if level == 0 else 0)
         for turn in range(turns):
-            target = patches(filled, r)[at]
+            target = patches_at(filled, r, at)
             # Below the coarsest size the matches are about right already.
             reach = max(height, width) if coarsest else 16
             field, distance = self.matcher(

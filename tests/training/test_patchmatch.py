@@ -22,14 +22,20 @@ def square(height=64, width=64, low=24, high=40):
 def test_distances_equal_the_weighted_mean_of_squares():
     rng = np.random.default_rng(0)
     target, weight = rng.normal(size=(5, 6)), rng.random((5, 6))
+    weight /= weight.sum(1, keepdims=True)
     source, match = rng.normal(size=(7, 6)), rng.integers(0, 7, 5)
     expected = [
         sum(weight[n, d] * (target[n, d] - source[match[n], d]) ** 2 for d in range(6))
-        / weight[n].sum()
         for n in range(5)
     ]
     got = pm.distances(*(torch.tensor(a) for a in (target, weight, source, match)))
     np.testing.assert_allclose(got, expected)
+
+
+def test_patches_at_are_rows_of_all_patches():
+    image = torch.rand(2, 9, 7)
+    at = torch.tensor([0, 8, 30, 62])
+    assert torch.equal(pm.patches_at(image, 3, at), pm.patches(image, 3)[at])
 
 
 def test_search_finds_the_patch_that_was_moved():
