@@ -268,7 +268,7 @@ def upscale(network: nn.Module, image: Tensor, factor: int) -> Tensor:
     Parameters
     ----------
     network : nn.Module
-        Called as ``network(image, hole)``; trained with the holes kind "gaps" for good results.
+        Called as ``network(image, hole)``.
     image : Tensor
         (N, 3, H, W) in [0, 1].
     factor : int

@@ -1,9 +1,52 @@
 import pytest
+import torch
 
 from training.recipes import RECIPES
+
+#: Millions of parameters, as the papers or the rebuilt layer tables have them.
+PUBLISHED = {
+    "pconv-paper": 25.78,
+    "rn-paper": 11.60,
+    "isnet-paper": 24.774,
+    "lama-paper": 27.05,
+    "sgenet-paper": 48.0,
+}
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_recipe_is_filed_under_its_own_name(name):
     assert RECIPES[name].name == name
-    assert RECIPES[name].steps > 0
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_paper_recipe_has_the_published_number_of_parameters(name):
+    with torch.device("meta"):
+        network = RECIPES[name].build()
+    count = sum(p.numel() for p in network.parameters()) / 1e6
+    digits = len(str(PUBLISHED[name]).split(".")[1])
+    assert round(count, digits) == PUBLISHED[name]
+
+
+def test_spgnet_paper_recipe_has_two_nets_of_48_million():
+    with torch.device("meta"):
+        network = RECIPES["spgnet-paper"].build()
+    for net in (network.sp_net, network.sg_net):
+        millions = round(sum(p.numel() for p in net.parameters()) / 1e6, 1)
+        assert 48.0 <= millions <= 48.2
+
+
+@pytest.mark.parametrize("name", sorted(n for n, r in RECIPES.items() if r.discriminator))
+def test_discriminator_takes_what_the_loop_gives_it(name):
+    recipe = RECIPES[name]
+    channels = 4 + (len(recipe.classes) if recipe.discriminate_maps else 0)
+    with torch.device("meta"):
+        scores = recipe.discriminator()(torch.zeros(1, channels, 128, 128))
+    assert scores[0][-1].shape[1] == 1
+
+
+@pytest.mark.parametrize("name", sorted(n for n, r in RECIPES.items() if r.classes))
+def test_network_predicts_as_many_classes_as_the_recipe_names(name):
+    recipe = RECIPES[name]
+    with torch.device("meta"):
+        network = recipe.build()
+    assert network.classes == len(recipe.classes)
