@@ -176,14 +176,15 @@ def _wall(rng: np.random.Generator, length: float, height: float, px: float) -> 
         lines = shade if rng.random() < 0.5 else shade.T
         lines[:: int(rng.integers(3, 9))] *= 0.75
     wall = _colour(rng, 0.3, 0.8, 0.3) * shade[..., None]
-    storey, gap = (max(3, int(px * rng.uniform(*r))) for r in ((2.6, 3.6), (1.6, 3.5)))
+    storey, gap = (max(5, int(px * rng.uniform(*r))) for r in ((2.6, 3.6), (1.6, 3.5)))
     tall, wide = int(storey * rng.uniform(0.4, 0.65)), int(gap * rng.uniform(0.35, 0.7))
-    glass, frame = _colour(rng, 0.05, 0.3, 0.2), _colour(rng, 0.6, 0.8, 0.1).tolist()
-    for y in range(round(h - 0.7 * storey), 0, -storey):
-        for x in range(gap // 3, w - wide, gap):
-            pane = (glass * rng.uniform(0.6, 1.6)).tolist()
-            cv2.rectangle(wall, (x - 1, y - 1), (x + wide, y + tall), frame, -1)
-            cv2.rectangle(wall, (x, y), (x + wide - 1, y + tall - 1), pane, -1)
+    y, x = np.arange(h)[:, None] % storey, np.arange(w) % gap
+    frame = (y <= tall + 1) & (x <= wide + 1)
+    pane = (y > 0) & (y <= tall) & (x > 0) & (x <= wide)
+    bright = rng.uniform(0.6, 1.6, (h // storey + 1, w // gap + 1)).astype(np.float32)
+    bright = bright.repeat(storey, 0).repeat(gap, 1)[:h, :w]
+    wall[frame] = _colour(rng, 0.6, 0.8, 0.1)
+    wall[pane] = _colour(rng, 0.05, 0.3, 0.2) * bright[pane, None]
     return wall
 
 
@@ -191,7 +192,7 @@ def _houses(street: _Street, way: int) -> None:
     """Line one side of the street with houses, far ones first, now and then with a gap."""
     rng = street.rng
     shade = rng.uniform(0.6, 1)
-    ends = (np.cumsum(rng.uniform(8, 16, 6)) - rng.uniform(0, 7)).tolist()
+    ends = (np.cumsum(rng.uniform(9, 18, 5)) - rng.uniform(0, 8)).tolist()
     for near, far in zip([1.0, *ends][-2::-1], ends[::-1], strict=True):
         x, height, pitch = way * (WALL + rng.uniform(0, 1.5)), rng.uniform(5, 13), rng.uniform(0, 3)
         if rng.random() < 0.15:
@@ -229,7 +230,7 @@ def _car(street: _Street, x: float, z: float) -> None:
     """Draw a car from behind, with its shadow on the road."""
     rng, tall = street.rng, street.rng.uniform(1.35, 1.9)
     paint = _colour(rng, 0.1, 0.9, 0.5)
-    shadow = [street.project(x + u, 0, z + v) for u, v in ((-1, 0), (1, 0), (1.1, 3), (-1.1, 3))]
+    shadow = [street.project(x + u, 0, z + v) for u, v in ((-1, 0), (1, 0), (1.1, 1), (-1.1, 1))]
     street.fill(shadow, BLACK, ROAD, z)
     parts = [
         *((_box(u, 0, u + 0.25, 0.5), BLACK) for u in (-0.8, 0.55)),

@@ -124,6 +124,15 @@ def draw_as_the_dataset(dataset, index):
     return draw(rng, dataset.size, dataset.size, dataset.kinds, *dataset.hole_share)
 
 
+def test_labels_are_never_mixed():
+    labels = np.random.default_rng(0).choice(np.array([0, 7, 255], np.uint8), (50, 50))
+    picture = Picture(np.zeros((50, 50, 3), np.uint8), labels)
+    for zoom, size in ((1.7, 24), (1.0, 80)):
+        dataset = HoleDataset([picture], size, zoom, (0.1, 0.5), seed=(0,))
+        for index in range(5):
+            assert set(dataset[index][2].unique().tolist()) == {0, 7, 255}
+
+
 @pytest.mark.parametrize("augment", [Augment(), Augment(turn=True), Augment(flip=False)])
 @pytest.mark.parametrize("zoom", [1.0, 1.7])
 def test_labels_go_where_their_pixels_go(labelled, augment, zoom):

@@ -64,12 +64,14 @@ def test_moved_labels_fit_worse(drawn):
 
 
 def test_photons_are_noisier_where_there_are_more(drawn):
-    ratios = []
+    ratios, ground = [], []
     for image, instances in drawn:
         grain = np.diff(image.astype(float), axis=1) ** 2
         core = ndimage.binary_erosion(instances > 0, iterations=3)[:, 1:]
         away = ndimage.binary_erosion(instances == 0, iterations=6)[:, 1:]
         if core.sum() > 100 and away.sum() > 100:
             ratios.append(grain[core].mean() / grain[away].mean())
+            ground.append(grain[away].mean())
     assert len(ratios) > 8
     assert np.median(ratios) > 3
+    assert np.median(ground) > 1.5 * 2 * 3**2  # what the camera alone adds

@@ -107,6 +107,9 @@ def test_class_map_is_read_and_shrunk_without_new_ids(save):
     picture = load_picture(save(noise(40, 60, 3), labels), short_side=20)
     assert np.array_equal(picture.labels, labels[::2, ::2])
     assert picture.image.shape == (20, 30, 3)
+    uneven = load_picture(save(noise(40, 60, 3), labels), short_side=27).labels
+    assert uneven.shape == (27, 40)
+    assert set(np.unique(uneven)) == {0, 2, 7, 255}
 
 
 def test_palette_maps_give_their_numbers_and_not_their_colours(save, tmp_path):

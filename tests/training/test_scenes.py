@@ -86,6 +86,17 @@ def test_who_is_on_the_road_rides_a_bicycle(blank):
     assert set(np.unique(blank.labels)) == {scenes.BICYCLIST, 99}
 
 
+def test_things_are_drawn_from_far_to_near(monkeypatch):
+    distances = []
+    for name in ("_tree", "_car", "_person", "_pole", "_fence"):
+        monkeypatch.setattr(scenes, name, lambda street, x, z: distances.append(z))
+    for seed in range(5):
+        distances.clear()
+        draw_scene(np.random.default_rng(seed), 32)
+        assert distances == sorted(distances, reverse=True)
+        assert len(distances) > 1
+
+
 def test_what_is_near_hides_what_is_far(blank):
     scenes._car(blank, 0.0, 20.0)
     far = (blank.labels == scenes.CAR).sum()
