@@ -163,7 +163,7 @@ def as_stored(recipe: Recipe, network: nn.Module) -> Artifact:
     kind = Artifact
     if hasattr(network, "guide"):
         kind = ReliableArtifact if hasattr(network, "reliability") else GuidedArtifact
-    artifact = kind(copy.deepcopy(network), PatchMatch() if recipe.patches else None).eval()
+    artifact = kind(copy.deepcopy(network), recipe.patches() if recipe.patches else None).eval()
     for module in artifact.modules():
         if isinstance(module, nn.Conv2d):
             module.half()

