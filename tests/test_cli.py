@@ -484,7 +484,12 @@ def test_interrupt_leaves_no_partial_file_and_exits_with_130(room):
     ]
     words = ["run", "in", "-m", "mask.png", "-o", "out", "--backend", "telea"]
     process = subprocess.Popen(
-        [*command, *words], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a job in the background has SIGINT ignored, and would hand that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(room.glob("out/*.png")) and time.monotonic() < deadline:
