@@ -161,3 +161,15 @@ def test_file_that_is_not_there_is_an_error(tmp_path):
 def test_hook_offers_what_ships():
     offered = torchscript.napari_inpaint_backends()
     assert [each.path for each in offered] == [path.resolve() for path in artifacts.shipped()]
+
+
+def test_fill_leaves_a_core_free_and_gives_it_back(monkeypatch, tmp_path):
+    seen = []
+    before = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(torch, "set_num_threads", seen.append)
+    with torchscript._sparing_a_core():
+        assert seen == [3]
+    assert seen == [3, 4]
+    monkeypatch.undo()
+    assert torch.get_num_threads() == before

@@ -12,6 +12,7 @@ from training.rn import (
     RegionNormL,
     ResidualBlock,
     decoder_block,
+    known_colours,
     normalize_regions,
 )
 
@@ -185,3 +186,24 @@ def test_batch_style_shares_statistics_over_the_batch():
             network = RN(base=4, blocks=1, style=style).eval()
             difference = (network(image, hole)[:1] - network(image[:1], hole[:1])).abs().max()
             assert (difference < 1e-5) == alike
+
+
+def test_colours_of_known_pixels_are_their_mean_and_deviation():
+    rng = np.random.default_rng(8)
+    image, hole = rng.random((2, 3, 7, 5)), rng.random((2, 1, 7, 5)) < 0.4
+    hole[1] = True  # nothing known
+    mean, deviation = known_colours(torch.tensor(image), torch.tensor(hole).double())
+    expected = [image[0, c][~hole[0, 0]] for c in range(3)]
+    np.testing.assert_allclose(mean[0].ravel(), [e.mean() for e in expected])
+    np.testing.assert_allclose(deviation[0].ravel(), [e.std() for e in expected], atol=1e-4)
+    np.testing.assert_allclose(mean[1].ravel(), [0.5] * 3)
+
+
+def test_brightness_and_contrast_of_the_picture_return_in_the_prediction():
+    torch.manual_seed(9)
+    network = RN(base=4, blocks=1).eval()
+    image, hole = torch.rand(1, 3, 24, 24), torch.zeros(1, 1, 24, 24)
+    with torch.no_grad():
+        prediction, darker = network(image, hole), network(0.4 * image + 0.1, hole)
+    torch.testing.assert_close(darker, 0.4 * prediction + 0.1, atol=2e-3, rtol=0)
+    assert (darker - prediction).abs().max() > 0.1

@@ -95,6 +95,9 @@ class InpaintForm(Container[Widget]):
             line.native.setWordWrap(True)
             line.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             line.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        # Room for the longest hint, so that the buttons do not move under the mouse.
+        self.hint.native.setMinimumHeight(3 * self.hint.native.fontMetrics().lineSpacing() + 6)
+        self.hint.native.setAlignment(Qt.AlignmentFlag.AlignTop)
         for combo in (self.image, self.mask, self.backend, self.device):
             # A long layer name must not make the whole dock wide.
             combo.native.setSizeAdjustPolicy(
