@@ -28,7 +28,7 @@ Deviations from the published network, and why:
 - A spectral norm cancels the scale of the weights, and with it the published N(0, 0.001), which
   starts the residual blocks near the identity. So F(x) is scaled by 0.1, and initial weights are
   orthogonal: all their singular values are equal, so that the norm lets every direction pass. On
-  drawn waves, after 300 steps, holes had 15.1 dB so and 13.3 dB from N(0, 0.02) (two seeds).
+  drawn waves, after 300 steps, holes had 15 dB so and 13.3 dB from N(0, 0.02) (two seeds).
 - Images are padded to multiples of 16 px, the depth of the low branch.
 """
 
