@@ -36,7 +36,7 @@ check: $(VENV)/.tools  ## lint, format, types
 bench: $(VENV)/.tools  ## measure speed
 	$(RUN) pytest tests/benchmarks/bench_*.py $(ARGS)
 
-# Keeps freed pages and large ones: torch on the CPU spends most of a step on page faults otherwise.
+# Keeps freed pages, and large ones: page faults cost a step on the CPU much time otherwise.
 train: export GLIBC_TUNABLES := glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456
 train: $(VENV)/.tools  ## train RECIPE=pconv-photo on the pictures in DATA=folder; goes on if stopped
 	$(RUN) training.train $(RECIPE) --data $(DATA) --resume $(ARGS)
