@@ -38,6 +38,41 @@ class Network(nn.Module):
         return Outputs([self(image, hole)], [])
 
 
+def pull_push(image: Tensor, known: Tensor, levels: int) -> Tensor:
+    """Fill holes smoothly: means of known pixels, down a pyramid and up again.
+
+    Parameters
+    ----------
+    image, known : Tensor
+        (N, C, H, W) and its mask (N, 1, H, W), 1 = known.
+    levels : int
+        Halvings; what is still unknown then becomes the mean of the known pixels.
+
+    Returns
+    -------
+    Tensor
+        (N, C, H, W), equal to ``image`` where it is known.
+
+    Source: Gortler et al., "The Lumigraph", 1996, section 3.4.
+    """
+    images, masks = [image], [known]
+    for _ in range(levels):
+        seen = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+        image = F.avg_pool2d(image * known, 2, ceil_mode=True, count_include_pad=False)
+        image = image / seen.clamp(min=1e-6)
+        known = (seen > 0).to(seen.dtype)
+        images.append(image)
+        masks.append(known)
+    total = known.sum((2, 3), keepdim=True).clamp(min=1)
+    filled = (image * known).sum((2, 3), keepdim=True) / total
+    while len(images) > 0:
+        image, known = images.pop(), masks.pop()
+        size = [image.shape[2], image.shape[3]]
+        filled = F.interpolate(filled, size=size, mode="bilinear", align_corners=False)
+        filled = torch.where(known > 0, image, filled)
+    return filled
+
+
 def blank_and_pad(
     image: Tensor, hole: Tensor, stride: int, minimum: int = 1
 ) -> tuple[Tensor, Tensor]:

@@ -35,8 +35,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network
-from training.pconv import pull_push
+from training.layers import Network, pull_push
 
 
 def patches(image: Tensor, radius: int) -> Tensor:

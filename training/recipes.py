@@ -57,8 +57,8 @@ class Phase:
     """PConv's fine-tuning: encoder batch norms in evaluation mode."""
     adversarial: bool = True
     """Whether the discriminator, where the recipe has one, takes part."""
-    teacher: bool = False
-    """Whether true labels guide the fill (SPG-Net's first steps)."""
+    teacher: float = 0.0
+    """Share of the steps in which true labels guide the fill, as if a person had painted them."""
 
 
 @dataclass(frozen=True)
@@ -374,7 +374,7 @@ _SPGNET_PAPER = Recipe(
     discriminator_lr=4.0,
     betas=(0.0, 0.9),
     phases=(
-        Phase(steps=15_000, size=256, batch=4, lr=1e-4, lr_end=1e-4, teacher=True),
+        Phase(steps=15_000, size=256, batch=4, lr=1e-4, lr_end=1e-4, teacher=1),
         Phase(steps=60_000, size=256, batch=4, lr=1e-4, lr_end=1e-4),
     ),
 )
@@ -383,23 +383,20 @@ _SPGNET_STREET = replace(
     name="spgnet-street",
     title="SPG-Net, streets",
     summary="Completes and follows a class map of a street scene.",
-    network=partial(SPGNet, classes=11, base=16, blocks=6),
+    network=partial(SPGNet, classes=11, base=16, blocks=6, fold=2, residual=True),
     classes=STREET,
     domain="street",
-    losses=LossWeights(
-        known=1, hole=6, perceptual=0.05, style=2_000, segmentation=0.2, adversarial=0.02
-    ),
-    discriminator=partial(MultiScalePatchGAN, scales=1, channels=15, base=32),
-    discriminator_lr=1.0,
-    betas=(0.5, 0.99),
+    # Detail comes from patches, so the network need not please a discriminator.
+    losses=LossWeights(known=1, hole=6, segmentation=0.2),
+    discriminator=None,
+    discriminate_maps=False,
+    betas=(0.9, 0.99),
     training_data=(CAMVID,),
     licence="research use only",
     phases=(
-        Phase(
-            steps=2_000, size=128, batch=8, lr=1e-3, lr_end=8e-4, teacher=True, adversarial=False
-        ),
-        Phase(steps=6_000, size=128, batch=8, lr=8e-4, lr_end=2e-4, adversarial=False),
-        Phase(steps=2_000, size=128, batch=8, lr=2e-4, lr_end=2e-5),
+        Phase(steps=600, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
+        Phase(steps=3_900, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
+        Phase(steps=500, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
     ),
 )
 _SPGNET_NUCLEI = replace(
@@ -407,15 +404,21 @@ _SPGNET_NUCLEI = replace(
     name="spgnet-nuclei",
     title="SPG-Net, nuclei",
     summary="Completes and follows a map of background, nuclei and their boundaries.",
-    network=partial(SPGNet, classes=3, base=16, blocks=6),
+    network=partial(SPGNet, classes=3, base=16, blocks=6, fold=2, residual=True),
     classes=NUCLEI,
     instances=True,
     domain="fluorescence",
     split="nuclei",
-    discriminator=partial(MultiScalePatchGAN, scales=1, channels=7, base=32),
     training_data=(DSB,),
     licence="CC0-1.0",
     augment=Augment(turn=True),
+    holes=("irregular", "thick", "discs"),
+    zoom=1.5,
+    phases=(
+        Phase(steps=400, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
+        Phase(steps=3_200, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
+        Phase(steps=400, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
+    ),
 )
 _SPGNET_SMOKE = replace(
     _SPGNET_PAPER,
@@ -447,24 +450,17 @@ _SGENET_STREET = replace(
     name="sgenet-street",
     title="SGE-Net, streets",
     summary="Guides the fill of a street scene by its class map, and says where it is unsure.",
-    network=partial(SGENet, classes=11, base=16, hidden=32),
+    network=partial(SGENet, classes=11, base=16, hidden=32, fold=2, residual=True),
     classes=STREET,
     domain="street",
-    losses=LossWeights(
-        known=1,
-        hole=6,
-        coarse=0.5,
-        perceptual=0.05,
-        style=2_000,
-        segmentation=0.2,
-        adversarial=0.02,
-    ),
-    discriminator=_PATCHGAN_SLIM,
+    losses=LossWeights(known=1, hole=6, coarse=0.5, segmentation=0.2),
+    discriminator=None,
+    betas=(0.9, 0.99),
     training_data=(CAMVID,),
     licence="research use only",
     phases=(
-        Phase(steps=6_000, size=128, batch=8, lr=1e-3, lr_end=2e-4, adversarial=False),
-        Phase(steps=2_000, size=128, batch=8, lr=2e-4, lr_end=2e-5),
+        Phase(steps=4_500, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
+        Phase(steps=500, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
     ),
 )
 _SGENET_SMOKE = replace(

@@ -42,6 +42,11 @@ Where the paper is silent (no widths, kernels or thresholds are published), and 
   and its `guide` does what `forward` does.
 - Images are taken to [-1, 1] inside, the hole to 0; the mask is a fourth channel. Sides are padded,
   as hole, to multiples of 16 px, at least 32, so that the coarsest map has 2 x 2 cells.
+- With ``fold=2`` (not in the paper) features are at half the resolution that the equations say, on
+  blocks of 2 x 2 px folded into channels; h and g unfold theirs, so that Y^l and S^l have their
+  sizes. A quarter of the time. The padding doubles.
+- With ``residual=True`` (not in the paper) the hole enters as a smooth fill and every Y^l is added
+  to it: in short trainings it keeps the surroundings' colour from the first step.
 """
 
 from typing import Final
@@ -50,7 +55,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, Outputs, blank_and_pad
+from training.layers import Network, Outputs, blank_and_pad, pull_push
 
 
 class ContextBlock(nn.Module):
@@ -245,16 +250,39 @@ class SGIMPlus(SGIM):
 
 
 class Heads(nn.Module):
-    """The branches h and g of one scale (equation 1)."""
+    """The branches h and g of one scale (equation 1).
 
-    def __init__(self, channels: int, classes: int) -> None:
+    Parameters
+    ----------
+    channels, classes : int
+        Of varphi^l, and K.
+    fold : int
+        Side of the blocks of pixels that one cell of varphi^l answers for.
+    residual : bool
+        Whether Y^l is added to a smooth fill.
+    """
+
+    def __init__(self, channels: int, classes: int, fold: int = 1, residual: bool = False) -> None:
         super().__init__()
-        self.h = nn.Conv2d(channels, 3, 3, padding=1)
-        self.g = nn.Conv2d(channels, classes, 3, padding=1)
+        self.residual = residual
+        self.h = nn.Conv2d(channels, 3 * fold**2, 3, padding=1)
+        self.g = nn.Conv2d(channels, classes * fold**2, 3, padding=1)
+        self.unfold = nn.PixelShuffle(fold)
+        if residual:
+            for start in self.h.parameters():
+                nn.init.zeros_(start)  # start from the smooth fill
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return Y^l in [0, 1] (N, 3, h, w) and the class scores of S^l (N, K, h, w)."""
-        return (torch.tanh(self.h(features)) + 1) / 2, self.g(features)
+    def forward(self, features: Tensor, smooth: Tensor) -> tuple[Tensor, Tensor]:
+        """Return Y^l (N, 3, h, w) and the class scores of S^l (N, K, h, w).
+
+        ``smooth`` (N, 3, H, W) is the fill that Y^l is added to, h and w dividing H and W.
+        """
+        y = torch.tanh(self.unfold(self.h(features)))
+        if self.residual:
+            y = F.avg_pool2d(smooth, smooth.shape[2] // y.shape[2]) + y
+        else:
+            y = (y + 1) / 2
+        return y, self.unfold(self.g(features))
 
 
 class SGENet(Network):
@@ -274,6 +302,10 @@ class SGENet(Network):
         How tau^l is read, see `SCEM`.
     tau : tuple of float, optional
         The proportions for l = 3, 2, 1; 0.8 each for ``"max"``, 0.3, 0.2, 0.1 for ``"quantile"``.
+    fold : int
+        Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
+    residual : bool
+        Whether Y^l is added to a `pull_push` fill.
     """
 
     # Share of the uniform distribution in the map of `segment`, so that one-hot means painted.
@@ -287,15 +319,17 @@ class SGENet(Network):
         hidden: int = 128,
         tau_mode: str = "max",
         tau: tuple[float, float, float] | None = None,
+        fold: int = 1,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         if classes < 2:
             raise ValueError(f"A class map has at least 2 classes, not {classes}.")
         if tau is None:
             tau = (0.8, 0.8, 0.8) if tau_mode == "max" else (0.3, 0.2, 0.1)
-        self.classes = classes
+        self.classes, self.fold, self.residual = classes, fold, residual
         widths = [base, 2 * base, 4 * base, 8 * base, 8 * base]
-        entry = nn.Conv2d(4, base, 7, padding=3, padding_mode="reflect", bias=False)
+        entry = nn.Conv2d(4 * fold**2, base, 7, padding=3, padding_mode="reflect", bias=False)
         convolutions = [entry] + [
             nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1, bias=False) for i in range(4)
         ]
@@ -303,8 +337,9 @@ class SGENet(Network):
             nn.Sequential(conv, nn.InstanceNorm2d(width, affine=True), nn.ReLU())
             for conv, width in zip(convolutions, widths, strict=True)
         )
+        self.folded = nn.PixelUnshuffle(fold)
         self.cim = nn.Sequential(*(ContextBlock(widths[4], d) for d in (1, 2, 4, 8)))
-        self.coarsest = Heads(widths[4], classes)
+        self.coarsest = Heads(widths[4], classes, fold, residual)
         # One entry per step of the decoder, to the scales 3, 2, 1 and 0.
         steps = [(widths[level], widths[level - 1]) for level in (4, 3, 2, 1)]
         sgims: list[nn.Module]
@@ -317,7 +352,7 @@ class SGENet(Network):
         else:
             raise ValueError(f'variant is "base", "sg" or "sge", not {variant!r}.')
         self.sgims = nn.ModuleList(sgims)
-        self.heads = nn.ModuleList(Heads(width, classes) for _, width in steps)
+        self.heads = nn.ModuleList(Heads(width, classes, fold, residual) for _, width in steps)
         evaluated = [SCEM(t, tau_mode) if variant == "sge" else KnownArea() for t in tau]
         self.scems = nn.ModuleList([KnownArea(), *evaluated])
 
@@ -334,7 +369,7 @@ class SGENet(Network):
         Returns
         -------
         Tensor
-            Y^0, (N, 3, H, W) in [0, 1].
+            Y^0, (N, 3, H, W) on the scale [0, 1].
         """
         return self.scales(image, hole, None)[0][0]
 
@@ -358,7 +393,7 @@ class SGENet(Network):
         Returns
         -------
         Tensor
-            (N, 3, H, W) in [0, 1].
+            (N, 3, H, W) on the scale [0, 1].
         """
         certain = probabilities.amax(1, keepdim=True) > 1 - self.soft / 4
         painted = torch.where(certain, probabilities, torch.zeros_like(probabilities))
@@ -414,21 +449,23 @@ class SGENet(Network):
         Returns
         -------
         tuple of list of Tensor
-            Y^l in [0, 1] and the class scores of S^l, l = 0 to 4.
+            Y^l on the scale [0, 1] and the class scores of S^l, l = 0 to 4.
         """
         size = [image.shape[2], image.shape[3]]
-        image, hole = blank_and_pad(image, hole, 16, 32)
+        image, hole = blank_and_pad(image, hole, 16 * self.fold, 32 * self.fold)
+        if self.residual:
+            image = pull_push(image, 1 - hole, 8)
         if painted is not None:
             padding = [0, image.shape[3] - size[1], 0, image.shape[2] - size[0]]
             painted = F.pad(painted, padding)
-        features = torch.cat([image * 2 - 1, hole], 1)
+        features = self.folded(torch.cat([image * 2 - 1, hole], 1))
         skips: list[Tensor] = []
         for down in self.encoder:
             features = down(features)
             skips.append(features)
         skips.pop()
         features = self.cim(features)
-        image_now, scores = self.coarsest(features)
+        image_now, scores = self.coarsest(features, image)
         images, logits = [image_now], [scores]
         cell = 16
         for scem, sgim, heads in zip(self.scems, self.sgims, self.heads, strict=False):
@@ -438,7 +475,7 @@ class SGENet(Network):
                 part = F.avg_pool2d(painted, cell)
                 semantics = part + (1 - part.sum(1, keepdim=True)) * semantics
             features = sgim(features, skips.pop(), semantics, reliable)
-            image_now, scores = heads(features)
+            image_now, scores = heads(features, image)
             images.insert(0, image_now)
             logits.insert(0, scores)
             cell = cell // 2

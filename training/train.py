@@ -299,7 +299,8 @@ def train_step(
     rate = learning_rate(phase, phase_at(recipe, state.step)[1])
     for group in state.optimizer.param_groups:
         group["lr"] = rate
-    outputs = state.network.outputs(image, hole, labels if phase.teacher else None)
+    guided = np.random.default_rng([recipe.seed, state.step]).random() < phase.teacher
+    outputs = state.network.outputs(image, hole, labels if guided else None)
     terms = network_terms(recipe, extract, outputs, batch)
     if state.discriminator_optimizer is not None and phase.adversarial:
         for group in state.discriminator_optimizer.param_groups:

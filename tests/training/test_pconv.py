@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.pconv import PartialConv2d, PConvUNet, pull_push, spread, upscale
+from training.layers import pull_push
+from training.pconv import PartialConv2d, PConvUNet, spread, upscale
 
 
 def literal(x, mask, weight, bias, stride):
