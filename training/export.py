@@ -64,19 +64,29 @@ class Artifact(nn.Module):
             (N, C, H, W) in [0, 1], equal to ``image`` outside the hole.
         """
         blank, hole = blanked(image, mask)
-        return self.finished(image, mask, self.network(blank, hole))
+        return self.finished(image, mask, self.network(blank, hole), None)
 
-    def finished(self, image: Tensor, mask: Tensor, prediction: Tensor) -> Tensor:
-        """Put the prediction into the hole, with detail; known pixels stay as they are."""
+    def finished(
+        self, image: Tensor, mask: Tensor, prediction: Tensor, classes: Tensor | None
+    ) -> Tensor:
+        """Put the prediction into the hole, with detail; known pixels stay as they are.
+
+        Detail comes from patches of the same class, where ``classes`` (N, H, W) are given.
+        """
         prediction = prediction.clamp(0.0, 1.0)
         if self.detail is not None:
             blank, hole = blanked(image, mask)
-            prediction = self.detail(blank, hole, prediction)
+            prediction = self.detail(blank, hole, prediction, classes)
         return torch.where(mask > 0.5, prediction, image)
 
 
 class GuidedArtifact(Artifact):
     """An artifact of a network that also segments, and fills as a class map says."""
+
+    @torch.jit.export
+    def inpaint(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Fill the hole as the network's own class map says; as in `Artifact.inpaint`."""
+        return self.guide(image, mask, self.segment(image, mask))
 
     @torch.jit.export
     def segment(self, image: Tensor, mask: Tensor) -> Tensor:
@@ -88,7 +98,8 @@ class GuidedArtifact(Artifact):
     def guide(self, image: Tensor, mask: Tensor, probabilities: Tensor) -> Tensor:
         """Fill the hole as ``probabilities`` (N, K, H, W) say, one-hot where a person painted."""
         blank, hole = blanked(image, mask)
-        return self.finished(image, mask, self.network.guide(blank, hole, probabilities))
+        prediction = self.network.guide(blank, hole, probabilities)
+        return self.finished(image, mask, prediction, probabilities.argmax(1))
 
 
 class ReliableArtifact(GuidedArtifact):

@@ -17,6 +17,10 @@ off may miss (3):
 
     fill = P + strength * ((Q - P) - blur(Q - P))
 
+With a class map, a patch of the hole looks among patches of its own class alone, as far as the
+surroundings have any: d counts 2 more for another class, and no two patches' colours differ by
+more than 1.
+
 Deviations, and why:
 
 - Tensor operations only, so that it scripts and runs on CUDA: all pixels try their neighbours'
@@ -197,7 +201,9 @@ class PatchMatch(nn.Module):
         self.trust, self.blur, self.strength = trust, blur, strength
         self.matcher = Matcher()
 
-    def forward(self, image: Tensor, hole: Tensor, guess: Tensor) -> Tensor:
+    def forward(
+        self, image: Tensor, hole: Tensor, guess: Tensor, classes: Tensor | None = None
+    ) -> Tensor:
         """Fill the hole.
 
         Parameters
@@ -208,6 +214,8 @@ class PatchMatch(nn.Module):
             (N, 1, H, W), 1 = hole.
         guess : Tensor
             (N, C, H, W) in [0, 1], what the hole may look like.
+        classes : Tensor, optional
+            (N, H, W) int64, any number of classes from 0, the hole included.
 
         Returns
         -------
@@ -216,19 +224,23 @@ class PatchMatch(nn.Module):
         """
         filled: list[Tensor] = []
         for i in range(image.shape[0]):
-            filled.append(self.complete(image[i], hole[i], guess[i]))
+            kinds = torch.zeros(hole.shape[2:], dtype=torch.long, device=image.device)
+            if classes is not None:
+                kinds = classes[i]
+            filled.append(self.complete(image[i], hole[i], guess[i], kinds))
         return torch.stack(filled)
 
-    def complete(self, image: Tensor, hole: Tensor, guess: Tensor) -> Tensor:
-        """Fill one image (C, H, W)."""
+    def complete(self, image: Tensor, hole: Tensor, guess: Tensor, classes: Tensor) -> Tensor:
+        """Fill one image (C, H, W) with its class map (H, W)."""
         start = torch.where(hole > 0, guess, image)
-        images, knowns, guesses = [image], [1 - hole], [start]
+        images, knowns, guesses, maps = [image], [1 - hole], [start], [classes]
         while len(images) < self.levels and min(images[-1].shape[1], images[-1].shape[2]) >= 32:
             share = halved(knowns[-1])
             smaller = halved(images[-1] * knowns[-1]) / share.clamp(min=1e-6)
             images.append(smaller)
             knowns.append((share >= 0.5).to(share.dtype))
             guesses.append(halved(guesses[-1]))
+            maps.append(maps[-1][::2, ::2])
         if bool((hole == 0).all()) or bool((knowns[-1] == 0).all()):
             return start
         filled = torch.where(knowns[-1] > 0, images[-1], guesses[-1])
@@ -242,7 +254,7 @@ class PatchMatch(nn.Module):
                 field = enlarged(field, size)
             coarsest = level == len(images) - 1
             filled, field = self.refine(
-                images[level], knowns[level], filled, field, level, coarsest
+                images[level], knowns[level], maps[level], filled, field, level, coarsest
             )
             level -= 1
         detail = filled - start
@@ -255,6 +267,7 @@ class PatchMatch(nn.Module):
         self,
         image: Tensor,
         known: Tensor,
+        classes: Tensor,
         filled: Tensor,
         field: Tensor,
         level: int,
@@ -269,21 +282,30 @@ class PatchMatch(nn.Module):
         usable = grown(beyond, r)[0, r : r + height, r : r + width].flatten() == 0
         if not bool(usable.any()):
             usable = known.flatten() > 0
-        places = index[usable]
-        anywhere = places[scattered(index, level + 7, places.shape[0])]
+        kind = classes.flatten()
+        # A pixel whose class the surroundings lack may take any patch.
+        bound = torch.isin(kind, kind[usable])
+        anywhere = index[usable][scattered(index, level + 7, int(usable.sum()))]
+        for k in range(int(kind.max()) + 1):
+            places = index[usable & (kind == k)]
+            if places.shape[0] > 0:
+                own = places[scattered(index, level + 7, places.shape[0])]
+                anywhere = torch.where(kind == k, own, anywhere)
         field = anywhere if field.shape[0] == 0 else torch.where(usable[field], field, anywhere)
         field = torch.where(usable, index, field)
 
         stride = 1 if coarsest else 2
         on_grid = (index // width % stride == 0) & (index % width % stride == 0)
         at = index[(grown(unknown, r).flatten() > 0) & on_grid]
-        source = patches(image * known, r)
+        one_hot = F.one_hot(kind).to(image.dtype)
+        source = torch.cat([patches(image * known, r), one_hot], 1)
         counts = torch.where(unknown > 0, self.trust * torch.exp(-0.29 * depth(unknown)), known)
         weight = patches_at(counts, r, at).repeat(1, image.shape[0])
         weight = weight / weight.sum(1, keepdim=True)
+        weight = torch.cat([weight, bound[at, None].to(weight.dtype).expand_as(one_hot[at])], 1)
         turns = self.rounds + (self.rounds if coarsest else 0) - (1 if level == 0 else 0)
         for turn in range(turns):
-            target = patches_at(filled, r, at)
+            target = torch.cat([patches_at(filled, r, at), one_hot[at]], 1)
             # Below the coarsest size the matches are about right already.
             reach = max(height, width) if coarsest else 16
             field, distance = self.matcher(
@@ -291,7 +313,7 @@ class PatchMatch(nn.Module):
                 level * 10 + turn,
             )  # fmt: skip
             last = level == 0 and turn == turns - 1
-            votes = vote(image, distance, field[at], at, r, last)
+            votes = vote(image, kind.where(bound, -1), distance, field[at], at, r, last)
             filled = torch.where(known > 0, image, torch.where(votes[0] > 0, votes[1], filled))
         return filled, field
 
@@ -328,11 +350,18 @@ def enlarged(field: Tensor, size: list[int]) -> Tensor:
 
 
 def vote(
-    image: Tensor, distance: Tensor, match: Tensor, at: Tensor, radius: int, last: bool
+    image: Tensor,
+    kind: Tensor,
+    distance: Tensor,
+    match: Tensor,
+    at: Tensor,
+    radius: int,
+    last: bool,
 ) -> tuple[Tensor, Tensor]:
     """Equation 2: return the sum of the weights (1, H, W) and the mean of the votes (C, H, W).
 
-    The ``last`` vote prefers the best match and the patch's middle, for a mean of many blurs.
+    A pixel of class ``kind`` (H * W,) listens to pixels of its class alone, to all if it is -1. The
+    ``last`` vote prefers the best match and the patch's middle, for a mean of many blurs.
     """
     channels, height, width = image.shape[0], image.shape[1], image.shape[2]
     scale = distance.mean() * (0.25 if last else 1.0) + 1e-8
@@ -348,9 +377,11 @@ def vote(
             row = (match // width + dy).clamp(0, height - 1)
             column = (match % width + dx).clamp(0, width - 1)
             middle = math.exp(-(dy * dy + dx * dx) / (2 * spread * spread))
-            weight = certainty * inside * middle
             place = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+            voter = row * width + column
+            heard = inside & ((kind[place] < 0) | (kind[place] == kind[voter]))
+            weight = certainty * heard * middle
             total.index_add_(0, place, weight)
-            sums.index_add_(1, place, values[:, row * width + column] * weight)
+            sums.index_add_(1, place, values[:, voter] * weight)
     mean = sums / total.clamp(min=1e-30)
     return total.reshape(1, height, width), mean.reshape(channels, height, width)

@@ -69,7 +69,7 @@ def test_vote_is_the_weighted_mean_of_what_matches_say():
     image = torch.rand(2, 9, 9, generator=torch.Generator().manual_seed(1))
     at, match = torch.tensor([4 * 9 + 4, 4 * 9 + 5]), torch.tensor([2 * 9 + 2, 6 * 9 + 3])
     distance = torch.tensor([0.1, 0.3])
-    total, mean = pm.vote(image, distance, match, at, 1, last=False)
+    total, mean = pm.vote(image, torch.zeros(81).long(), distance, match, at, 1, last=False)
     scale = 0.2
     # pixel (4, 5) is 1 right of the first target and the second target itself
     first = np.exp(-0.1 / (2 * scale)) * np.exp(-1 / 8)
@@ -159,3 +159,30 @@ def test_scripted_equals_eager():
     torch.testing.assert_close(
         torch.jit.script(eager)(image, hole, guess), eager(image, hole, guess)
     )
+
+
+def two_textures():
+    """Rows above 32 are stripes of 0 and 0.2, rows below are stripes of 0.8 and 1."""
+    image = stripes() * 0.2
+    image[..., 32:, :] += 0.8
+    return image
+
+
+@pytest.mark.parametrize(("painted", "low", "high"), [(0, 0.0, 0.2), (1, 0.8, 1.0)])
+def test_patches_come_from_the_class_that_the_map_says(painted, low, high):
+    image, hole = two_textures(), square(low=24, high=40)
+    classes = (torch.arange(64) >= 32).long()[None, :, None].repeat(1, 1, 64)
+    classes = torch.where(hole[:, 0] > 0, painted, classes)
+    fill = pm.PatchMatch(blur=0)(image, hole, torch.full_like(image, 0.5), classes)
+    inside = fill[..., 24:40, 24:40]
+    assert low - 0.02 <= inside.min()
+    assert inside.max() <= high + 0.02
+    assert inside.max() - inside.min() > 0.15  # stripes, not their mean
+
+
+def test_a_class_that_the_surroundings_lack_takes_any_patch():
+    image, hole = stripes(), square()
+    grey = torch.full_like(image, 0.5)
+    missing = torch.where(hole[:, 0] > 0, 3, 0)
+    fill = pm.PatchMatch(blur=0)
+    assert torch.equal(fill(image, hole, grey, missing), fill(image, hole, grey))

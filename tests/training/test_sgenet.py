@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.layers import pull_push
 from training.sgenet import SCEM, SGIM, SPADE, ContextBlock, SGENet, SGIMPlus
 
 VARIANTS = ("base", "sg", "sge")
@@ -255,8 +256,9 @@ def test_every_scale_meets_its_class_map_and_its_reliability_mask(size, tau_mode
     assert unreliable > 0
 
 
-def test_outputs_are_five_scales_of_images_and_scores_the_finest_first():
-    net = network()
+@pytest.mark.parametrize("fold", [1, 2])
+def test_outputs_are_five_scales_of_images_and_scores_the_finest_first(fold):
+    net = network(fold=fold)
     image, hole = sample((48, 33))
     images, logits, _ = net.outputs(image, hole)
     sizes = [(48, 33), (24, 17), (12, 9), (6, 5), (3, 3)]
@@ -316,9 +318,37 @@ def test_each_reading_of_tau_has_its_own_proportions(mode, taus):
     assert [(module.mode, module.tau) for module in evaluated] == [(mode, tau) for tau in taus]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_scripted_and_saved_equals_eager_in_every_method(variant):
-    net = network(variant)
+@torch.no_grad()
+def test_folded_features_are_at_half_the_resolution():
+    net = network(fold=2)
+    seen = []
+    for part in net.encoder:
+        part.register_forward_hook(lambda _, __, y: seen.append(tuple(y.shape[2:])))
+    net(*sample((60, 100)))  # padded to 64 x 128
+    assert seen == [(32, 64), (16, 32), (8, 16), (4, 8), (2, 4)]
+
+
+@torch.no_grad()
+def test_residual_starts_every_scale_from_the_smooth_fill_and_sees_it_in_the_hole():
+    net = SGENet(3, base=4, hidden=4, residual=True)
+    image, hole = sample((64, 96))
+    smooth = pull_push(image, 1 - hole, 8)
+    seen = []
+    net.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, :3]))
+    for level, y in enumerate(net.outputs(image, hole).images):
+        means = torch.nn.functional.avg_pool2d(smooth, 2**level)
+        torch.testing.assert_close(y, means)
+    torch.testing.assert_close(seen[0], smooth * 2 - 1)
+    net.heads[-1].h.bias += 0.2
+    torch.testing.assert_close(net(image, hole), smooth + torch.tensor(0.2).tanh())
+
+
+@pytest.mark.parametrize(
+    ("variant", "options"),
+    [*((each, {}) for each in VARIANTS), ("sge", {"fold": 2, "residual": True})],
+)
+def test_scripted_and_saved_equals_eager_in_every_method(variant, options):
+    net = network(variant, **options)
     file = io.BytesIO()
     torch.jit.save(torch.jit.script(net), file)
     file.seek(0)

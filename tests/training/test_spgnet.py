@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from training.layers import pull_push
 from training.spgnet import ResidualBlock, SPGNet, guiding_map, hourglass, known_map
 
 SIZES = [(1, 1), (5, 3), (33, 65), (64, 64)]
@@ -21,10 +22,10 @@ def sample(size, count=2, seed=0):
     return image, hole
 
 
-def network(classes=5):
+def network(classes=5, **options):
     """A small network whose batch norms hold the statistics of some batch."""
     torch.manual_seed(0)
-    net = SPGNet(classes, base=4, blocks=2).train()
+    net = SPGNet(classes, base=4, blocks=2, **options).train()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -178,8 +179,33 @@ def test_true_labels_guide_where_they_are_given():
     torch.testing.assert_close(guided, net.guide(image, hole, mixed))
 
 
-def test_scripted_and_saved_equals_eager_in_every_method():
-    net = network()
+def test_folded_nets_work_at_half_the_resolution_and_answer_at_full():
+    net = network(fold=2)
+    image, hole = sample((70, 50))
+    seen = []
+    for part in (net.segmenter.entry[1], net.sp_net[1], net.sg_net[1]):
+        part.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
+    assert net(image, hole).shape == image.shape
+    # padded to 96 x 96, then 2 x 2 px in one cell
+    assert seen == [(2, 16, 48, 48), (2, 36, 48, 48), (2, 36, 48, 48)]
+
+
+@torch.no_grad()
+def test_residual_starts_from_the_smooth_fill_and_sees_it_in_the_hole():
+    net = SPGNet(3, base=4, blocks=1, residual=True).eval()
+    image, hole = sample((48, 64))
+    smooth = pull_push(image, 1 - hole, 8)
+    seen = []
+    net.sg_net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, :3]))
+    torch.testing.assert_close(net(image, hole), smooth)
+    torch.testing.assert_close(seen[0], smooth * 2 - 1)
+    net.sg_net[-2].bias += 0.2
+    torch.testing.assert_close(net(image, hole), smooth + torch.tensor(0.2).tanh())
+
+
+@pytest.mark.parametrize("options", [{}, {"fold": 2, "residual": True}])
+def test_scripted_and_saved_equals_eager_in_every_method(options):
+    net = network(**options)
     file = io.BytesIO()
     torch.jit.save(torch.jit.script(net), file)
     file.seek(0)
