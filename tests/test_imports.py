@@ -15,7 +15,7 @@ TOOLKITS = {"napari", "qtpy", "magicgui", "superqt", "PyQt6", "PyQt5", "PySide6"
 
 # module: the modules of this package that it may import; errors may be imported everywhere
 ARROWS = {
-    "__init__": {"backend", "registry", "stacks"},
+    "__init__": {"backend", "registry", "segmentation", "stacks", "variation"},
     "errors": set(),
     "axes": set(),
     "masks": set(),
@@ -28,13 +28,23 @@ ARROWS = {
     "registry": {"backend"},
     "torchscript": {"artifacts", "backend", "manifest"},
     "classical": {"backend"},
-    "multiscale": {"masks", "tiling"},
-    "predictor": {"backend", "device", "tiling"},
+    "classmap": {"backend"},
+    "multiscale": {"classmap", "masks", "tiling"},
+    "predictor": {"backend", "classmap", "device", "tiling"},
     "planning": {
-        "axes", "backend", "device", "intensity", "multiscale", "registry", "torchscript",
+        "axes", "backend", "classmap", "device", "intensity", "multiscale", "registry",
+        "torchscript",
     },
-    "pipeline": {"axes", "intensity", "masks", "multiscale", "planning", "predictor"},
-    "stacks": {"pipeline"},
+    "pipeline": {"axes", "classmap", "intensity", "masks", "multiscale", "planning", "predictor"},
+    "mosaic": {"intensity", "masks", "tiling"},
+    "sampling": {"classmap", "masks"},
+    "instances": {"backend", "masks"},
+    "segmentation": {
+        "backend", "classmap", "instances", "masks", "mosaic", "pipeline", "planning", "predictor",
+        "sampling", "tiling",
+    },
+    "variation": {"axes", "classmap", "masks", "pipeline", "planning", "sampling", "segmentation"},
+    "stacks": {"pipeline", "segmentation", "variation"},
     "picture": set(),
     "raster": {"picture"},
     "tiff": {"picture"},

@@ -27,7 +27,7 @@ def scene(shape=(300, 260), hole=((40, 260), (30, 230))):
     return np.where(mask[..., np.newaxis], 0, image).astype(np.float32), mask, image
 
 
-def constant(images, holes):
+def constant(images, holes, labels):
     return np.where(holes[..., np.newaxis], np.float32(0.25), images)
 
 
@@ -35,15 +35,15 @@ def test_model_that_acts_per_pixel_gives_what_it_gives_untiled():
     image, hole, _ = scene()
     _, filled = drive(fill(image, hole, constant, SCALE, refine=True))
     assert filled.shape == image.shape
-    np.testing.assert_allclose(filled, constant(image, hole), atol=1e-5)
+    np.testing.assert_allclose(filled, constant(image, hole, None), atol=1e-5)
 
 
 def test_fill_at_reduced_size_only_is_enlarged():
     heights = []
 
-    def watch(images, holes):
+    def watch(images, holes, labels):
         heights.append(holes.shape[1])
-        return constant(images, holes)
+        return constant(images, holes, labels)
 
     image, hole, _ = scene()
     _, filled = drive(fill(image, hole, watch, SCALE, refine=False))
@@ -56,12 +56,12 @@ def test_fill_at_reduced_size_only_is_enlarged():
 def test_batches_have_the_size_and_the_steps_of_the_model():
     seen = []
 
-    def watch(images, holes):
+    def watch(images, holes, labels):
         seen.append(holes.shape)
         assert holes.any()
         assert not holes.all(axis=(1, 2)).any()
         assert (images[holes] == 0).all()
-        return constant(images, holes)
+        return constant(images, holes, labels)
 
     image, hole, _ = scene()
     drive(fill(image, hole, watch, SCALE, refine=True))
@@ -85,9 +85,9 @@ def test_progress_rises_from_0_to_1():
 def test_thin_hole_needs_no_coarse_fill():
     heights = []
 
-    def watch(images, holes):
+    def watch(images, holes, labels):
         heights.append(holes.shape[1])
-        return constant(images, holes)
+        return constant(images, holes, labels)
 
     image, hole, _ = scene((400, 400), ((0, 400), (0, 400)))
     hole = np.eye(400, dtype=bool)
@@ -100,7 +100,7 @@ def test_fill_has_no_seam_in_a_smooth_gradient():
     """A diffusing model on a plane must give the plane back, nowhere with a step."""
     from skimage.restoration import inpaint_biharmonic
 
-    def biharmonic(images, holes):
+    def biharmonic(images, holes, labels):
         return np.stack(
             [
                 inpaint_biharmonic(image, hole, channel_axis=-1)
@@ -122,7 +122,7 @@ def test_odd_sizes_come_back_in_their_own_size(shape):
     hole[1:-1, 1:-1] = True
     image = np.where(hole[..., np.newaxis], np.float32(0), np.ones((*shape, 1), np.float32))
 
-    def ones(images, holes):
+    def ones(images, holes, labels):
         return np.ones_like(images)
 
     _, filled = drive(fill(image, hole, ones, SCALE, refine=True))
@@ -136,7 +136,7 @@ def test_single_known_pixel_is_enough():
     image[100, 37] = 0.75
     known = []
 
-    def mean(images, holes):
+    def mean(images, holes, labels):
         keep = ~holes[..., np.newaxis]
         known.append(keep.sum(axis=(1, 2, 3)).min())
         level = images.sum(axis=(1, 2, 3)) / np.maximum(keep.sum(axis=(1, 2, 3)), 1)

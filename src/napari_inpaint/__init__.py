@@ -12,16 +12,22 @@ if TYPE_CHECKING:
     from .backend import Backend, BackendInfo, ClassInfo, hookimpl
     from .errors import InpaintError
     from .registry import list_backends
-    from .stacks import inpaint
+    from .segmentation import Segmentation
+    from .stacks import inpaint, segment, variants
+    from .variation import Variant
 
 _HOMES = {
     "Backend": "backend",
     "BackendInfo": "backend",
     "ClassInfo": "backend",
     "InpaintError": "errors",
+    "Segmentation": "segmentation",
+    "Variant": "variation",
     "hookimpl": "backend",
     "inpaint": "stacks",
     "list_backends": "registry",
+    "segment": "stacks",
+    "variants": "stacks",
 }
 
 __all__ = [
@@ -29,9 +35,13 @@ __all__ = [
     "BackendInfo",
     "ClassInfo",
     "InpaintError",
+    "Segmentation",
+    "Variant",
     "hookimpl",
     "inpaint",
     "list_backends",
+    "segment",
+    "variants",
 ]
 
 

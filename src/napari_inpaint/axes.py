@@ -61,10 +61,16 @@ class Axes:
         view = image.transpose([self.letters.index(each) for each in order])
         return view[..., : self.colours] if "C" in self.letters else view[..., np.newaxis]
 
-    def mask_letters(self, shape: tuple[int, ...]) -> str:
-        """Name a mask's axes.
+    def spatial_view(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a view (leading…, Y, X, …) of an array that begins with the spatial axes."""
+        letters = self.letters.replace("C", "")
+        order = [letters.index(each) for each in self.leading + "YX"]
+        return array.transpose([*order, *range(len(order), array.ndim)])
 
-        The mask has all spatial axes in the image's order, or the last of them, as in (Y, X) for
+    def mask_letters(self, shape: tuple[int, ...], what: str = "mask") -> str:
+        """Name the axes of a mask, or of `what` else lies over the image.
+
+        It has all spatial axes in the image's order, or the last of them, as in (Y, X) for
         a whole stack; a leading axis of length 1 stands for all slices.
 
         Raises
@@ -81,10 +87,10 @@ class Axes:
             for letter, length in zip(letters, shape, strict=True)
         )
         if not fits:
-            raise ShapeError(self._mask_mismatch(shape))
+            raise ShapeError(self._mask_mismatch(shape, what))
         return letters
 
-    def mask_view(self, mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def mask_view(self, mask: npt.NDArray[Any], what: str = "mask") -> npt.NDArray[Any]:
         """Return a read-only view (leading…, Y, X) of a mask, repeated for all slices.
 
         Raises
@@ -92,24 +98,25 @@ class Axes:
         ShapeError
             If the mask does not fit the image.
         """
-        letters = self.mask_letters(mask.shape)
+        letters = self.mask_letters(mask.shape, what)
         order = self.leading + "YX"
         view = mask.transpose([letters.index(each) for each in order if each in letters])
         lengths = [self.shape[self.letters.index(each)] for each in order]
         return np.broadcast_to(view, lengths)
 
-    def _mask_mismatch(self, shape: tuple[int, ...]) -> str:
+    def _mask_mismatch(self, shape: tuple[int, ...], what: str) -> str:
         text = (
-            f"The mask has the shape {shape}, but the image's axes {self.letters!r} with shape "
-            f"{self.shape} need a mask of shape {self.spatial_shape}"
+            f"The {what} has the shape {shape}, but the image's axes {self.letters!r} with shape "
+            f"{self.shape} need a {what} of shape {self.spatial_shape}"
         )
         if self.leading:
             text += " or of a single (Y, X) slice"
         if shape == self.shape and self.channels:
-            return text + ": a mask has no channels. Combine them first: mask.any(axis=…)."
+            hint = " Combine them first: mask.any(axis=…)." if what == "mask" else ""
+            return text + f": a {what} has no channels.{hint}"
         if "C" not in self.letters and shape == self.shape[:-1]:
             return text + ". If the image's last axis holds channels, say so: axes='…YXC'."
-        return text + ". Draw the mask on the same image."
+        return text + f". Draw the {what} on the same image."
 
 
 def parse(axes: str | None, shape: tuple[int, ...]) -> Axes:

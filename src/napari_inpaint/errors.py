@@ -20,6 +20,10 @@ class DtypeError(InpaintError):
     """An array's element type is not supported."""
 
 
+class LabelsError(InpaintError):
+    """Labels hold an id that is no class of the backend; the text lists those that are."""
+
+
 class OptionError(InpaintError):
     """An option has a value that it cannot have."""
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import masks, tiling
+from . import classmap, masks, tiling
+from .classmap import Labels
 from .masks import Box, Hole
 
 Pixels = npt.NDArray[np.float32]
 
-# (N, H, W, C) in [0, 1] and (N, H, W) → (N, H, W, C)
-Predict = Callable[[Pixels, Hole], Pixels]
+# (N, H, W, C) in [0, 1], (N, H, W) and, in guided fills, (N, H, W) → (N, H, W, C)
+Predict = Callable[[Pixels, Hole, Labels | None], Pixels]
 
 COARSE_SHARE = 0.25  # of the work: a level has a quarter of the pixels of the next
 
@@ -54,7 +55,12 @@ class Scale:
 
 
 def fill(
-    image: Pixels, hole: Hole, predict: Predict, scale: Scale, refine: bool
+    image: Pixels,
+    hole: Hole,
+    predict: Predict,
+    scale: Scale,
+    refine: bool,
+    labels: Labels | None = None,
 ) -> Generator[float, None, Pixels]:
     """Fill a hole of any size.
 
@@ -73,6 +79,8 @@ def fill(
         Of the model.
     refine : bool
         Whether to fill again at full resolution what was filled at reduced size.
+    labels : (H, W) uint16 array, optional
+        To be guided by.
 
     Yields
     ------
@@ -83,20 +91,23 @@ def fill(
         return image
     area = masks.bounds(hole)
     if max(area.bottom - area.top, area.right - area.left) <= scale.working_size:
-        whole, all_hole, back = _padded(image, hole, scale.step)
-        only: Pixels = predict(whole[np.newaxis], all_hole[np.newaxis])[0]
+        (whole, all_hole, wide), back = _padded(image, hole, labels, scale.step)
+        only: Pixels = predict(whole[np.newaxis], all_hole[np.newaxis], classmap.stack([wide]))[0]
         return only[back]
     depth, reach = masks.depth(hole), scale.working_size // 2
     share = 0.0
     if not refine or depth.max() > reach:
         share = COARSE_SHARE if refine else 1.0
-        even, even_hole, back = _padded(image, hole, 2)
-        coarse = yield from _part(fill(*_halved(even, even_hole), predict, scale, refine), share)
+        (even, even_hole, wide), back = _padded(image, hole, labels, 2)
+        halves = _halved(even, even_hole)
+        half_labels = None if wide is None else wide[::2, ::2]
+        steps = fill(*halves, predict, scale, refine, half_labels)
+        coarse = yield from _part(steps, share)
         image = np.where(hole[..., np.newaxis], _doubled(coarse)[back], image)
     if not refine:
         return image
     rim = hole & (depth <= reach)
-    tiles = _fill_in_tiles(image, rim, predict, scale)
+    tiles = _fill_in_tiles(image, rim, predict, scale, labels)
     refined = yield from _part(tiles, 1 - share, start=share)
     if share:
         # what was refined turns smoothly into what was not
@@ -106,9 +117,9 @@ def fill(
 
 
 def _fill_in_tiles(
-    image: Pixels, hole: Hole, predict: Predict, scale: Scale
+    image: Pixels, hole: Hole, predict: Predict, scale: Scale, labels: Labels | None
 ) -> Generator[float, None, Pixels]:
-    image, hole, back = _padded(image, hole, scale.step)
+    (image, hole, labels), back = _padded(image, hole, labels, scale.step)
     plan = tiling.plan((hole.shape[0], hole.shape[1]), scale.tile, 2 * scale.context)
     tiles = [tile for tile in plan if hole[tile.window].any()]
     result = np.zeros_like(image)
@@ -118,6 +129,7 @@ def _fill_in_tiles(
         filled = predict(
             np.stack([_blank(image[tile.window], hole[tile.window]) for tile in batch]),
             np.stack([hole[tile.window] for tile in batch]),
+            classmap.stack([None if labels is None else labels[tile.window] for tile in batch]),
         )
         for tile, each in zip(batch, filled, strict=True):
             result[tile.window] += tile.weights[..., np.newaxis] * each
@@ -125,12 +137,15 @@ def _fill_in_tiles(
     return result[back]
 
 
-def _padded(image: Pixels, hole: Hole, step: int) -> tuple[Pixels, Hole, tuple[slice, slice]]:
-    """Reflect image and hole up to multiples of a step; also return the index of the original."""
+def _padded(
+    image: Pixels, hole: Hole, labels: Labels | None, step: int
+) -> tuple[tuple[Pixels, Hole, Labels | None], tuple[slice, slice]]:
+    """Reflect all up to multiples of a step; also return the index of the original."""
     height, width = hole.shape
     box = masks.grow(Box(0, 0, height, width), 0, step, (height, width))
     back = (slice(-box.top, height - box.top), slice(-box.left, width - box.left))
-    return masks.crop(image, box), masks.crop(hole, box), back
+    wide = None if labels is None else masks.crop(labels, box)
+    return (masks.crop(image, box), masks.crop(hole, box), wide), back
 
 
 def _blank(image: Pixels, hole: Hole) -> Pixels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import axes as axes_of
+from . import classmap, intensity, registry
 from . import device as devices
-from . import intensity, registry
 from .axes import Axes
 from .backend import Backend
 from .errors import BackendError, OptionError
@@ -23,6 +24,8 @@ CPU_BATCH = 1 << 18  # px: on the CPU, more at once saves no time but delays a c
 GPU_BATCH = 1 << 24
 STRATEGIES = ("auto", "crop", "resize")
 FALLBACK = "biharmonic"
+FILLS = frozenset({"inpaint"})
+GUIDED_FILLS = frozenset({"guide"})
 
 
 @dataclass(frozen=True)
@@ -95,23 +98,38 @@ class Plan:
         )
 
 
-def choose_backend(channels: int | None) -> str:
+def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
     """Return the name of the backend that "auto" stands for.
+
+    It is the shipped one for photos if there is colour, else the one for fluorescence. Where more
+    than filling is asked for, one for street scenes is as good for colour.
 
     Parameters
     ----------
     channels : int or None
         Of the image: three or four mean colour; None: no channel axis.
+    needs : collection of str
+        Methods that it has to provide.
+
+    Raises
+    ------
+    BackendError
+        If no shipped backend fits, and filling is not all that is asked for; the text names the
+        backends that can.
     """
-    domain = "photo" if channels in (3, 4) else "fluorescence"
-    fitting = [
-        info.name
-        for info in registry.list_backends()
-        if info.domain == domain
-        and "inpaint" in info.provides
-        and registry.provider(info.name) == registry.OWN_DISTRIBUTION
-    ]
-    return fitting[0] if fitting else FALLBACK
+    colour = ("photo",) if needs == FILLS else ("photo", "street")
+    for domain in colour if channels in (3, 4) else ("fluorescence",):
+        for info in registry.list_backends():
+            own = registry.provider(info.name) == registry.OWN_DISTRIBUTION
+            if own and info.domain == domain and {*needs} <= {*info.provides}:
+                return info.name
+    if needs == FILLS:
+        return FALLBACK
+    raise BackendError(
+        f'backend="auto" finds no shipped backend that provides {_listed(needs)} for '
+        f"{'colour images' if channels in (3, 4) else 'images of this kind'}. Name one that does: "
+        f"{_able(needs)}, or a .pt file."
+    )
 
 
 def plan(
@@ -121,7 +139,8 @@ def plan(
     backend: str | os.PathLike[str] = "auto",
     device: str = "auto",
     axes: str | None = None,
-    labels: object = None,
+    labels: Any = None,
+    needs: Collection[str] | None = None,
     **options: Any,
 ) -> Plan:
     """Check everything that can be checked without reading a pixel.
@@ -131,7 +150,10 @@ def plan(
     shape, dtype
         Of the image.
     backend, device, axes, labels, **options
-        As ``inpaint`` takes them.
+        As ``inpaint`` takes them; of labels, what is no pixel.
+    needs : collection of str, optional
+        Methods that the backend has to provide; by default what filling needs, with labels or
+        without.
 
     Raises
     ------
@@ -146,26 +168,43 @@ def plan(
         )
     intensity.check_dtype(dtype)
     named = axes_of.parse(axes, shape)
-    return Plan(
-        named, _resolved(backend, named, labels), devices.resolve(device), Options(**options)
+    needs = needs or (FILLS if labels is None else GUIDED_FILLS)
+    settled = Plan(
+        named, _resolved(backend, named, needs), devices.resolve(device), Options(**options)
     )
+    if labels is not None:
+        labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
+        classmap.check_dtype(labels.dtype)
+        named.mask_letters(labels.shape, "label map")
+    return settled
 
 
-def _resolved(backend: str | os.PathLike[str], axes: Axes, labels: object) -> Backend:
+def _resolved(backend: str | os.PathLike[str], axes: Axes, needs: Collection[str]) -> Backend:
     if isinstance(backend, str) and backend == "auto":
-        backend = choose_backend(axes.channels if axes.colours == 3 else None)
+        backend = choose_backend(axes.channels if axes.colours == 3 else None, needs)
     if isinstance(backend, os.PathLike) or str(backend).endswith(".pt"):
         found: Backend = open_artifact(backend)
     else:
         found = registry.get_backend(str(backend))
     info = found.info
-    needed = "inpaint" if labels is None else "guide"
-    if needed not in info.provides:
-        able = [each.name for each in registry.list_backends() if needed in each.provides]
+    missing = {*needs} - {*info.provides}
+    if missing:
         raise BackendError(
-            f"The backend {info.name!r} does not provide {needed!r}, only "
-            f"{', '.join(sorted(info.provides))}. Backends that do: {', '.join(able) or 'none'}."
+            f"The backend {info.name!r} does not provide {_listed(missing)}, only "
+            f"{', '.join(sorted(info.provides))}. Backends that do: {_able(needs)}."
         )
-    if labels is not None:
-        raise OptionError("This version cannot fill from labels. Leave labels out.")
+    if {"segment", "guide"} & {*needs} and not info.classes:
+        raise BackendError(
+            f"The backend {info.name!r} provides {_listed(needs)}, but does not say which classes "
+            "there are. Please tell its authors."
+        )
     return found
+
+
+def _listed(needs: Collection[str]) -> str:
+    return " and ".join(map(repr, sorted(needs)))
+
+
+def _able(needs: Collection[str]) -> str:
+    able = [each.name for each in registry.list_backends() if {*needs} <= {*each.provides}]
+    return ", ".join(able) or "none is installed"

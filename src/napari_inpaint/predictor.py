@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import tiling
+from . import classmap, tiling
 from .backend import Backend
+from .classmap import Labels
 from .device import Footprint, is_out_of_memory, run_within_memory
 from .errors import BackendError, InpaintError
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.float32]
 
 KEPT_MODELS = 2
+TOLERANCE = 0.02  # of a sum of probabilities: some devices compute in half precision
 _models: list[tuple[Backend, Any, Any]] = []  # backend, device, what it loaded; latest last
 _loading = threading.Lock()
 
 
 class Predictor:
-    """Runs one backend's ``inpaint`` on arrays of any number of channels.
+    """Runs one backend on batches of arrays of any number of channels.
 
     Parameters
     ----------
@@ -56,8 +58,10 @@ class Predictor:
         self.report = report
         self.footprint = Footprint(device, batch_size, tile=1 << 30)
 
-    def __call__(self, images: Pixels, holes: npt.NDArray[np.bool_]) -> Pixels:
-        """Predict a batch.
+    def __call__(
+        self, images: Pixels, holes: npt.NDArray[np.bool_], labels: Labels | None = None
+    ) -> Pixels:
+        """Fill a batch.
 
         Parameters
         ----------
@@ -65,6 +69,8 @@ class Predictor:
             In [0, 1], zero in the hole.
         holes : (N, H, W) bool array
             True = hole.
+        labels : (N, H, W) uint16 array, optional
+            Classes to be guided by, counted from 1; 0 leaves a pixel to the model.
 
         Returns
         -------
@@ -75,56 +81,113 @@ class Predictor:
         BackendError
             If the backend raises, or returns a wrong shape or numbers that are not finite.
         """
-        count, height, width, channels = images.shape
+        channels = self.info.channels or images.shape[-1]
+        if labels is None:
+            answer = self._ask("inpaint", channels, images, holes[..., np.newaxis])
+        else:
+            guiding = classmap.one_hot(labels, self._guess(images, holes))
+            answer = self._ask("guide", channels, images, holes[..., np.newaxis], guiding)
+        filled = answer[:, 0] if channels == images.shape[-1] else answer.mean(axis=2)
+        return np.moveaxis(filled, 1, -1)
+
+    def segment(self, images: Pixels, holes: npt.NDArray[np.bool_]) -> Pixels:
+        """Return the class probabilities (N, H, W, K) of a batch, in [0, 1], the hole included.
+
+        Where the model takes fewer channels than there are, they are the mean over channels.
+
+        Raises
+        ------
+        BackendError
+            As in filling; or if what the backend returns are no probabilities.
+        """
+        answer = self._ask("segment", len(self.info.classes), images, holes[..., np.newaxis])
+        total = answer.sum(axis=2)
+        if answer.min() < -TOLERANCE or np.abs(total - 1).max() > TOLERANCE:
+            raise BackendError(
+                f"The backend {self.info.name!r} must return class probabilities, from 0 up and "
+                f"with the sum 1; it returned numbers from {answer.min():.3g} with sums up to "
+                f"{total.max():.3g}. Please tell its authors."
+            )
+        probabilities: Pixels = np.moveaxis(answer.mean(axis=1), 1, -1).clip(0, 1)
+        return probabilities
+
+    def reliability(self, images: Pixels, holes: npt.NDArray[np.bool_]) -> Pixels:
+        """Return how reliable a fill of a batch is, (N, H, W) in [0, 1], 1 = reliable.
+
+        Raises
+        ------
+        BackendError
+            As in filling.
+        """
+        answer = self._ask("reliability", 1, images, holes[..., np.newaxis])
+        reliable: Pixels = answer.mean(axis=(1, 2)).clip(0, 1)
+        return reliable
+
+    def _guess(self, images: Pixels, holes: npt.NDArray[np.bool_]) -> Pixels:
+        if "segment" in self.info.provides:
+            return self.segment(images, holes)
+        count = len(self.info.classes)
+        return np.full((*holes.shape, count), 1 / count, np.float32)
+
+    def _ask(self, method: str, width: int, images: Pixels, *maps: npt.NDArray[Any]) -> Pixels:
+        """Ask the model for (N, G, width, H, W).
+
+        G is 1; or, where the model wants another number of channels, each channel is asked about
+        by itself, as grey in as many equal channels as the model wants, and G counts them.
+        """
+        count, height, depth, channels = images.shape
         wanted = self.info.channels or channels
-        pixels = np.moveaxis(images, -1, 1)
-        masks = holes[:, np.newaxis].astype(np.float32)
+        pixels, groups = np.moveaxis(images, -1, 1), 1
         if wanted != channels:
-            # each channel by itself, as grey in as many equal channels as the model wants
-            pixels = pixels.reshape(count * channels, 1, height, width).repeat(wanted, axis=1)
-            masks = masks.repeat(channels, axis=0)
-        whole = replace(self.footprint, tile=min(self.footprint.tile, max(height, width)))
+            pixels = pixels.reshape(count * channels, 1, height, depth).repeat(wanted, axis=1)
+            groups = channels
+        more = [np.moveaxis(each, -1, 1).astype(np.float32).repeat(groups, axis=0) for each in maps]
+        whole = replace(self.footprint, tile=min(self.footprint.tile, max(height, depth)))
         result, used = run_within_memory(
-            lambda footprint: self._run(pixels, masks, footprint), whole, self.report
+            lambda footprint: self._run(method, width, (pixels, *more), footprint),
+            whole,
+            self.report,
         )
         limit = self.footprint.tile if used.tile == whole.tile else used.tile
         self.footprint = replace(used, tile=limit)
-        if wanted != channels:
-            result = result.mean(axis=1).reshape(count, channels, height, width)
-        return np.moveaxis(result, 1, -1)
+        return result.reshape(count, groups, width, height, depth)
 
-    def _run(self, pixels: Pixels, masks: Pixels, footprint: Footprint) -> Pixels:
-        """Predict (N, C, H, W) pixels in batches, and in tiles where they are too large."""
+    def _run(
+        self, method: str, width: int, inputs: tuple[Pixels, ...], footprint: Footprint
+    ) -> Pixels:
+        """Ask about (N, C, H, W) inputs in batches, and in tiles where they are too large."""
         model = _loaded(self.backend, footprint.device)
-        chunks = [
-            slice(start, start + footprint.batch)
-            for start in range(0, len(pixels), footprint.batch)
-        ]
-        if max(pixels.shape[2:]) <= footprint.tile:
-            parts = [self._predict(model, pixels[at], masks[at], footprint) for at in chunks]
-            return np.concatenate(parts)
+        count, _, height, depth = inputs[0].shape
+
+        def answer(at: slice, window: tuple[slice, slice]) -> Pixels:
+            part = [each[at, :, *window] for each in inputs]
+            return self._predict(model, method, width, part, footprint)
+
+        chunks = [slice(at, at + footprint.batch) for at in range(0, count, footprint.batch)]
+        if max(height, depth) <= footprint.tile:
+            return np.concatenate([answer(at, (slice(None), slice(None))) for at in chunks])
         tile = max(footprint.tile // self.info.multiple, 1) * self.info.multiple
         overlap = min(2 * self.info.context, tile // 2)
-        result = np.zeros_like(pixels)
-        for each in tiling.plan((pixels.shape[2], pixels.shape[3]), tile, overlap):
+        result = np.zeros((count, width, height, depth), np.float32)
+        for each in tiling.plan((height, depth), tile, overlap):
             for at in chunks:
-                area = (at, slice(None), *each.window)
-                result[area] += each.weights * self._predict(
-                    model, pixels[area], masks[area], footprint
-                )
+                result[at, :, *each.window] += each.weights * answer(at, each.window)
         return result
 
-    def _predict(self, model: Any, pixels: Pixels, masks: Pixels, footprint: Footprint) -> Pixels:
+    def _predict(
+        self, model: Any, method: str, width: int, inputs: list[Pixels], footprint: Footprint
+    ) -> Pixels:
         import torch
 
         # copies: a backend may write into what it gets, and a retry needs the original
-        image = torch.tensor(np.ascontiguousarray(pixels), device=footprint.device)
-        mask = torch.tensor(np.ascontiguousarray(masks), device=footprint.device)
+        tensors = [
+            torch.tensor(np.ascontiguousarray(each), device=footprint.device) for each in inputs
+        ]
         devices = [footprint.device] if footprint.device.type == "cuda" else []
         try:
             with torch.inference_mode(), torch.random.fork_rng(devices):
                 self._seed(footprint.device)
-                result = model.inpaint(image, mask)
+                result = getattr(model, method)(*tensors)
         except InpaintError:
             raise
         except Exception as error:
@@ -133,7 +196,8 @@ class Predictor:
             raise BackendError(
                 f"The backend {self.info.name!r} failed: {type(error).__name__}: {error}"
             ) from error
-        return self._checked(result, pixels.shape)
+        count, _, height, depth = inputs[0].shape
+        return self._checked(result, (count, width, height, depth))
 
     def _seed(self, device: torch.device) -> None:
         import torch
@@ -180,11 +244,12 @@ def _loaded(backend: Backend, device: torch.device) -> Any:
                 f"The backend {name!r} could not be loaded on {device}: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        if not callable(getattr(model, "inpaint", None)):
-            raise BackendError(
-                f"The backend {name!r} says that it provides inpaint, but what it loaded has no "
-                "such method. Please tell its authors."
-            )
+        for method in sorted(backend.info.provides):
+            if not callable(getattr(model, method, None)):
+                raise BackendError(
+                    f"The backend {name!r} says that it provides {method}, but what it loaded has "
+                    "no such method. Please tell its authors."
+                )
         _models.append((backend, device, model))
         del _models[:-KEPT_MODELS]
         return model

@@ -1,4 +1,7 @@
-"""The public ``inpaint``: NumPy arrays at once, dask and zarr arrays lazily, slice by slice."""
+"""The public functions on arrays: ``inpaint``, ``segment`` and ``variants``.
+
+NumPy arrays are filled at once, dask and zarr arrays lazily, slice by slice.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import pipeline
+from . import pipeline, segmentation, variation
+from .errors import OptionError
 from .pipeline import Options
+from .segmentation import Segmentation
+from .variation import Variant
 
 if TYPE_CHECKING:
     import dask.array
@@ -46,14 +52,16 @@ def inpaint(
     backend : str or path
         A name from ``list_backends()``, a path to a ``.pt`` file, or "auto": the shipped artifact
         for photos if there are three colours, else the one for fluorescence; without an artifact,
-        "biharmonic".
+        "biharmonic". With labels, one that provides "guide".
     device : str
         "auto", "cpu", "cuda", "cuda:1" or "mps".
     axes : str, optional
         One letter an axis, as in "YX", "YXC", "ZYX", "TCZYX". By default, a last axis of 3 or 4
         behind a (Y, X) at least 16 wide is C, and everything in front is filled slice by slice.
-    labels
-        What to fill with, for backends that provide "guide".
+    labels : NumPy or dask array of integers, optional
+        What to fill with, for backends that provide "guide": k = the k-th of the backend's
+        ``classes``, from 1 up; 0 and 255 leave a pixel to the model. Shape of the image's spatial
+        axes, or (Y, X) for a whole stack. They count in the hole and in its context.
     dilate, feather, context, strategy, batch_size, seed
         See ``napari_inpaint.pipeline.Options``; lengths in px.
     progress : callable, optional
@@ -88,10 +96,141 @@ def inpaint(
         "batch_size": batch_size,
         "seed": seed,
     }
-    home = type(image).__module__.partition(".")[0]
-    if home not in ("dask", "zarr"):
+    if not _is_lazy(image):
         return pipeline.inpaint(image, mask, progress=progress, cancelled=cancelled, **settings)
     return _lazily(image, mask, settings)
+
+
+def segment(
+    image: Any,
+    mask: Any = None,
+    *,
+    backend: str | os.PathLike[str] = "auto",
+    device: str = "auto",
+    axes: str | None = None,
+    context: int | None = Options.context,
+    batch_size: int = Options.batch_size,
+    seed: int = Options.seed,
+    probabilities: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Segmentation:
+    """Say which class each pixel of an image or a stack has, the hole included.
+
+    Stacks are segmented slice by slice, large slices in overlapping tiles whose probabilities are
+    blended.
+
+    Parameters
+    ----------
+    image, mask
+        As ``inpaint`` takes them; without a mask only NaN and infinite pixels are hole. What is
+        in the hole is never read.
+    backend : str or path
+        A name from ``list_backends()``, a path to a ``.pt`` file, or "auto": the shipped artifact
+        that segments photos or street scenes if there are three colours, else fluorescence.
+    device, axes
+        As ``inpaint`` takes them.
+    context, batch_size, seed
+        See ``napari_inpaint.pipeline.Options``; tiles overlap by twice the context, px.
+    probabilities : bool
+        Whether to return the probabilities of all classes; they take 2 bytes a pixel and class.
+    progress : callable, optional
+        Called with (done, total) pixels between batches. NumPy only.
+    cancelled : callable, optional
+        Asked between batches; True ends the run with ``Cancelled``. NumPy only.
+
+    Returns
+    -------
+    Segmentation
+        Labels, confidence, classes, and what else the backend and the arguments give.
+
+    Raises
+    ------
+    InpaintError
+        Before any work begins, if something does not fit; while it runs, if the backend fails.
+
+    Examples
+    --------
+    >>> found = napari_inpaint.segment(image, mask, backend="sgenet-street")
+    >>> found.classes[found.labels[0, 0] - 1].name
+    'sky'
+    """
+    _check_in_memory(image, "segment")
+    return segmentation.segment(
+        image,
+        mask,
+        backend=backend,
+        device=device,
+        axes=axes,
+        context=context,
+        batch_size=batch_size,
+        seed=seed,
+        probabilities=probabilities,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def variants(
+    image: Any,
+    mask: Any,
+    *,
+    count: int = 4,
+    seed: int = Options.seed,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    **settings: Any,
+) -> list[Variant]:
+    """Fill a hole in several ways, each guided by another plausible label map.
+
+    Parameters
+    ----------
+    image, mask
+        As ``inpaint`` takes them; NumPy only.
+    count : int
+        How many; the first is guided by the most probable map, the others by maps drawn from the
+        probabilities, so that each differs from all before it if the backend is not too sure.
+    seed : int
+        Of the drawing, and of backends that draw random numbers.
+    progress : callable, optional
+        Called with (done, total) pixels between batches.
+    cancelled : callable, optional
+        Asked between batches; True ends the run with ``Cancelled``.
+    **settings
+        backend, device, axes, dilate, feather, context, strategy and batch_size, as ``inpaint``
+        takes them; the backend has to provide "segment" and "guide".
+
+    Returns
+    -------
+    list of Variant
+        Each with its labels and its filled image.
+
+    Raises
+    ------
+    InpaintError
+        Before any work begins, if something does not fit; while it runs, if the backend fails.
+
+    Examples
+    --------
+    >>> sunny, shady = napari_inpaint.variants(image, mask, count=2, backend="sgenet-street")
+    >>> sunny.filled.shape == image.shape
+    True
+    """
+    _check_in_memory(image, "variants")
+    steps = variation.variants_steps(image, mask, count=count, seed=seed, **settings)
+    return pipeline.finish(steps, progress, cancelled)
+
+
+def _check_in_memory(image: Any, function: str) -> None:
+    if _is_lazy(image):
+        raise OptionError(
+            f"{function}() takes arrays in memory; this one is lazy. Take one slice at a time: "
+            f"{function}(numpy.asarray(image[t]), …)."
+        )
+
+
+def _is_lazy(image: Any) -> bool:
+    return type(image).__module__.partition(".")[0] in ("dask", "zarr")
 
 
 def _lazily(image: Any, mask: Any, settings: dict[str, Any]) -> dask.array.Array:
