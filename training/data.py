@@ -29,7 +29,6 @@ __all__ = [
     "UNLABELLED",
     "Augment",
     "HoleDataset",
-    "Mixture",
     "Picture",
     "centre_crop",
     "load_pictures",
@@ -174,52 +173,6 @@ def centre_crop(image: NDArray[Any], size: int) -> NDArray[Any]:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=method)
     y, x = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
     return image[y : y + size, x : x + size]
-
-
-class Mixture(Sequence[Picture]):
-    """Pictures and, in a share of all draws, scenes that are new each time.
-
-    A ``HoleDataset`` takes it in place of a list of pictures.
-
-    Parameters
-    ----------
-    pictures : sequence of Picture
-        Real ones; there may be none if ``share`` is 1.
-    draw_picture : callable
-        (rng, size) to Picture, such as ``training.scenes.draw_scene``.
-    size : int
-        Side of the scenes, px.
-    share : float
-        How much of the whole is drawn, in [0, 1].
-    seed : int
-        Scene ``i`` depends on this and on ``i`` alone.
-    """
-
-    def __init__(
-        self,
-        pictures: Sequence[Picture],
-        draw_picture: Callable[[np.random.Generator, int], Picture],
-        size: int,
-        share: float,
-        seed: int = 0,
-    ) -> None:
-        if not 0 <= share <= 1 or (share < 1 and not pictures):
-            raise ValueError(
-                "Expected a share of drawn scenes in [0, 1], and 1 where there are no pictures; "
-                f"got {share} and {len(pictures)} pictures."
-            )
-        self.pictures, self.draw_picture = pictures, draw_picture
-        self.size, self.share, self.seed = size, share, seed
-
-    def __len__(self) -> int:
-        return 1 << 40  # so many that hardly one is drawn twice
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < len(self):
-            raise IndexError(f"Expected an index from 0 to {len(self) - 1}, got {index}.")
-        if index >= (1 - self.share) * len(self):
-            return self.draw_picture(np.random.default_rng([self.seed, index]), self.size)
-        return self.pictures[index % len(self.pictures)]
 
 
 class HoleDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.layers import Outputs
+from training.weights import read_saved, take
 
 
 def hole_l1(prediction: Tensor, target: Tensor, hole: Tensor) -> Tensor:
@@ -216,6 +217,11 @@ class VGG16(nn.Module):
     weights : Path
         A state dict with the keys ``features.<i>.weight`` and ``features.<i>.bias``, as
         torchvision's ``vgg16`` has them.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it holds anything else.
     """
 
     mean: Tensor
@@ -224,15 +230,13 @@ class VGG16(nn.Module):
     def __init__(self, weights: Path) -> None:
         super().__init__()
         plan: list[list[int]] = [[64, 64], [128, 128], [256, 256, 256]]
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = read_saved(weights, "torchvision's weights of VGG-16")
         blocks, channels, index = [], 3, 0
         for widths in plan:
             layers: list[nn.Module] = []
             for width in widths:
                 conv = nn.Conv2d(channels, width, 3, padding=1)
-                conv.load_state_dict(
-                    {key: state[f"features.{index}.{key}"] for key in ("weight", "bias")}
-                )
+                take(state, f"features.{index}", conv, weights)
                 layers += [conv, nn.ReLU()]
                 channels, index = width, index + 2
             blocks.append(nn.Sequential(*layers, nn.MaxPool2d(2)))

@@ -1,6 +1,6 @@
 """Fluorescent nuclei drawn by a program, with exact labels, never the same twice.
 
-``training.data.Mixture`` puts them among the pictures of a training.
+``training/drawn.py`` puts them into trainings.
 """
 
 import math
@@ -9,10 +9,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_inpaint.backend import ClassInfo
 from training.pictures import Picture, instance_classes, stretch
 from training.scenes import smooth_noise
 
 Instances = NDArray[np.uint16]
+
+#: What the ids of ``training.pictures.instance_classes`` mean for nuclei.
+NUCLEI = (
+    ClassInfo("background", "#303030"),
+    ClassInfo("nucleus", "#2ca02c"),
+    ClassInfo("boundary", "#ffbf00"),
+)
 
 
 def _outline(rng: np.random.Generator, radius: float, bumps: float) -> NDArray[np.floating]:

@@ -1,141 +1,36 @@
 """Every training configuration by name; each is a difference to another one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Literal
-
-from torch import nn
+from typing import Any
 
 from napari_inpaint.backend import ClassInfo
 from training.data import Augment
 from training.isnet import ISNet
 from training.lama import LaMa
 from training.layers import MultiScalePatchGAN, Network
+from training.nuclei import NUCLEI
 from training.patchmatch import PatchMatch, SmoothFill
 from training.pconv import PConvUNet
+from training.recipe import DataSource, Drawn, LossWeights, Phase, Recipe
 from training.rn import RN
+from training.scenes import STREET
 from training.sgenet import SGENet
 from training.spgnet import SPGNet
 
-
-@dataclass(frozen=True)
-class LossWeights:
-    """What each term of the sum counts; a term that counts nothing is not computed."""
-
-    known: float = 1.0
-    """L1 outside the hole."""
-    hole: float = 6.0
-    """L1 inside the hole."""
-    per_hole_pixel: bool = False
-    """Whether both L1 terms are divided by the hole's share, as EdgeConnect's family does."""
-    perceptual: float = 0.0
-    style: float = 0.0
-    features_of_prediction: bool = False
-    """Whether the feature terms look at the raw prediction too, not at the composite alone."""
-    total_variation: float = 0.0
-    coarse: float = 0.0
-    """L1 of the predictions at coarser scales."""
-    segmentation: float = 0.0
-    """Cross-entropy of the class maps."""
-    adversarial: float = 0.0
-    feature_matching: float = 0.0
+__all__ = ["RECIPES", "DataSource", "LossWeights", "Phase", "Recipe"]
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training with settings of its own."""
-
-    steps: int
-    size: int
-    """Side of the square crops, px."""
-    batch: int
-    lr: float
-    """Learning rate at the start of the phase; it falls to ``lr_end`` along half a cosine."""
-    lr_end: float
-    freeze_encoder_norm: bool = False
-    """PConv's fine-tuning: encoder batch norms in evaluation mode."""
-    adversarial: bool = True
-    """Whether the discriminator, where the recipe has one, takes part."""
-    teacher: float = 0.0
-    """Share of the steps in which true labels guide the fill, as if a person had painted them."""
-
-
-@dataclass(frozen=True)
-class DataSource:
-    """A set of pictures that an artifact saw, and the terms under which it may be used."""
-
-    name: str
-    licence: str
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what a training makes, but for the pictures."""
-
-    name: str
-    title: str
-    """What a person reads in the list of models."""
-    summary: str
-    source: str
-    """The paper."""
-    network: Callable[[], Network]
-    phases: tuple[Phase, ...]
-    domain: str = "photo"
-    """What the pictures show: "photo", "fluorescence", ...; goes into the manifest."""
-    classes: tuple[ClassInfo, ...] = ()
-    """In the order of the class map's ids; empty for pictures without class maps."""
-    instances: bool = False
-    """Whether the labels are instances: they become background, inside and boundary."""
-    split: str = ""
-    """Name of the list of validation files in ``training/splits``; "" keeps every twentieth."""
-    losses: LossWeights = field(default_factory=LossWeights)
-    discriminator: Callable[[], nn.Module] | None = None
-    """Sees image, hole and, with ``discriminate_maps``, class probabilities."""
-    discriminate_maps: bool = False
-    gan: Literal["hinge", "non-saturating"] = "hinge"
-    discriminator_lr: float = 1.0
-    """The discriminator's learning rate, as a multiple of the network's."""
-    betas: tuple[float, float] = (0.9, 0.99)
-    """Of Adam."""
-    holes: tuple[str, ...] = ("irregular",)
-    """Kinds of holes, names from `training.masks.KINDS`."""
-    hole_share: tuple[float, float] = (0.1, 0.5)
-    """Smallest and largest share of hole pixels in a training crop."""
-    zoom: float = 2.5
-    """Crops cover up to ``zoom * size`` px of the picture before they are shrunk."""
-    short_side: int = 0
-    """Pictures are shrunk to this short side when they are read; 0 keeps them."""
-    augment: Augment = field(default_factory=Augment)
-    ema: float = 0.999
-    """Decay per step of the averaged weights, which are the ones that are exported."""
-    clip: float = 1.0
-    """Largest norm of a step's gradient."""
-    seed: int = 0
-    working_size: int = 256
-    """Wider holes are filled at reduced size first, px."""
-    context: int = 64
-    """Known margin that the network wants around a hole, px."""
-    training_data: tuple[DataSource, ...] = ()
-    licence: str = "BSD-3-Clause"
-    channels: int | None = 3
-    """Channels of the images that the network takes; None: any."""
-    patches: Callable[[], PatchMatch] | None = None
-    """Gives the artifact's fill its detail, from patches of the surroundings."""
-
-    def build(self) -> Network:
-        """Make the untrained network."""
-        return self.network()
-
-    @property
-    def steps(self) -> int:
-        """Steps of all phases together."""
-        return sum(phase.steps for phase in self.phases)
-
-
-def tiny(*phases: Phase) -> tuple[Phase, ...]:
-    """Shrink phases to two steps of small crops: the way from data to artifact, in seconds."""
-    return tuple(replace(phase, steps=2, size=64, batch=2) for phase in phases)
+def smoke(paper: Recipe, network: Callable[[], Network], **changes: Any) -> Recipe:
+    """Shrink a paper's recipe to two steps a phase: the way from data to artifact, in seconds."""
+    small: dict[str, Any] = {
+        "phases": tuple(replace(phase, steps=2, size=64, batch=2) for phase in paper.phases)
+    }
+    if paper.discriminator is not None:
+        small["discriminator"] = partial(paper.discriminator, base=4)
+    name = paper.name.replace("paper", "smoke")
+    return replace(paper, name=name, title=name, network=network, **(small | changes))
 
 
 def generic_classes(count: int) -> tuple[ClassInfo, ...]:
@@ -150,28 +45,37 @@ PHOTOS = DataSource(
 )
 CAMVID = DataSource("CamVid, 367 frames with class maps", "research use only")
 DSB = DataSource("DSB 2018, fluorescence nuclei, corrected labels", "CC0")
-
-STREET = (
-    ClassInfo("sky", "#4682b4"),
-    ClassInfo("building", "#7f5f4f"),
-    ClassInfo("pole", "#c0c0c0"),
-    ClassInfo("road", "#804080"),
-    ClassInfo("pavement", "#f423e8"),
-    ClassInfo("tree", "#3f8f3f"),
-    ClassInfo("sign", "#dcdc00"),
-    ClassInfo("fence", "#be9999"),
-    ClassInfo("car", "#3050d0"),
-    ClassInfo("pedestrian", "#dc143c"),
-    ClassInfo("bicyclist", "#ff8c00"),
-)
-NUCLEI = (
-    ClassInfo("background", "#303030"),
-    ClassInfo("nucleus", "#2ca02c"),
-    ClassInfo("boundary", "#ffbf00"),
-)
+DRAWN_STREETS = DataSource("streets drawn by training/scenes.py", "BSD-3-Clause")
 
 _PATCHGAN = partial(MultiScalePatchGAN, scales=1, channels=4)
-_PATCHGAN_SLIM = partial(MultiScalePatchGAN, scales=1, channels=4, base=32)
+_PATCHGAN_SLIM = partial(_PATCHGAN, base=32)
+_PATCHGANS = partial(MultiScalePatchGAN, scales=3)
+
+#: What the slim networks share that are trained on photographs with a discriminator.
+_ON_PHOTOS: dict[str, Any] = {
+    "losses": LossWeights(known=1, hole=6, perceptual=0.05, style=2_000, adversarial=0.01),
+    "discriminator": _PATCHGAN_SLIM,
+    "gan": "hinge",
+    "discriminator_lr": 1.0,
+    "betas": (0.5, 0.99),
+    "split": "photos",
+    "training_data": (PHOTOS,),
+    "phases": (
+        Phase(steps=8_000, size=128, batch=8, lr=5e-4, lr_end=2e-4, adversarial=False),
+        Phase(steps=4_000, size=128, batch=8, lr=2e-4, lr_end=2e-5),
+    ),
+}
+#: What the slim guided networks share that are trained on streets. Detail comes from patches, so
+#: the network need not please a discriminator.
+_ON_STREETS: dict[str, Any] = {
+    "classes": STREET,
+    "domain": "street",
+    "discriminator": None,
+    "discriminate_maps": False,
+    "betas": (0.9, 0.99),
+    "training_data": (CAMVID,),
+    "licence": "research use only",
+}
 
 # ---------------------------------------------------------------------------------------- PConv
 
@@ -207,10 +111,26 @@ _PCONV_PHOTO = replace(
     # Chosen on training pictures: 0.4 dB above Telea at four fifths of its texture distance.
     patches=partial(PatchMatch, blur=4, strength=0.8),
 )
-_PCONV_SMOKE = replace(
+_PCONV_UPSCALE = replace(
     _PCONV_PAPER,
-    name="pconv-smoke",
-    network=partial(PConvUNet, base=4, levels=5),
+    name="pconv-upscale",
+    title="PConv, enlarging",
+    summary="Partial convolutions that fill the gaps between pixels set apart, to enlarge images.",
+    network=partial(PConvUNet, base=24, levels=4, residual=True),
+    split="photos",
+    training_data=(PHOTOS,),
+    losses=LossWeights(known=0, hole=1),
+    holes=("gaps",),
+    hole_share=(0.7, 0.95),
+    zoom=1.5,
+    phases=(
+        Phase(steps=3_000, size=128, batch=8, lr=1e-3, lr_end=1e-4),
+        Phase(steps=500, size=128, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
+    ),
+)
+_PCONV_SMOKE = smoke(
+    _PCONV_PAPER,
+    partial(PConvUNet, base=4, levels=5),
     phases=(
         Phase(steps=6, size=64, batch=2, lr=1e-3, lr_end=1e-3),
         Phase(steps=2, size=64, batch=2, lr=1e-3, lr_end=1e-4, freeze_encoder_norm=True),
@@ -252,25 +172,9 @@ _RN_PHOTO = replace(
     title="RN, photos",
     summary="Region normalisation, trained on photographs.",
     network=partial(RN, base=24, blocks=8),
-    losses=LossWeights(known=1, hole=6, perceptual=0.05, style=2_000, adversarial=0.01),
-    discriminator=_PATCHGAN_SLIM,
-    gan="hinge",
-    discriminator_lr=1.0,
-    betas=(0.5, 0.99),
-    split="photos",
-    training_data=(PHOTOS,),
-    phases=(
-        Phase(steps=8_000, size=128, batch=8, lr=5e-4, lr_end=2e-4, adversarial=False),
-        Phase(steps=4_000, size=128, batch=8, lr=2e-4, lr_end=2e-5),
-    ),
+    **_ON_PHOTOS,
 )
-_RN_SMOKE = replace(
-    _RN_PAPER,
-    name="rn-smoke",
-    network=partial(RN, base=4, blocks=1),
-    discriminator=partial(MultiScalePatchGAN, scales=1, channels=4, base=4),
-    phases=tiny(*_RN_PAPER.phases),
-)
+_RN_SMOKE = smoke(_RN_PAPER, partial(RN, base=4, blocks=1))
 
 # ---------------------------------------------------------------------------------------- ISNet
 
@@ -300,21 +204,9 @@ _ISNET_PHOTO = replace(
     title="ISNet, photos",
     summary="Interactive separation, trained on photographs.",
     network=partial(ISNet, base=12, blocks=2, use_mask=True),
-    losses=_RN_PHOTO.losses,
-    discriminator=_PATCHGAN_SLIM,
-    discriminator_lr=1.0,
-    betas=(0.5, 0.99),
-    split="photos",
-    training_data=(PHOTOS,),
-    phases=_RN_PHOTO.phases,
+    **_ON_PHOTOS,
 )
-_ISNET_SMOKE = replace(
-    _ISNET_PAPER,
-    name="isnet-smoke",
-    network=partial(ISNet, base=4, blocks=1),
-    discriminator=partial(MultiScalePatchGAN, scales=1, channels=4, base=4),
-    phases=tiny(*_ISNET_PAPER.phases),
-)
+_ISNET_SMOKE = smoke(_ISNET_PAPER, partial(ISNet, base=4, blocks=1))
 
 # ----------------------------------------------------------------------------------------- LaMa
 
@@ -325,7 +217,7 @@ _LAMA_PAPER = Recipe(
     source='Suvorov et al., "Resolution-robust Large Mask Inpainting with Fourier Convolutions", 2022',  # noqa: E501
     network=partial(LaMa, base=64, blocks=9),
     losses=LossWeights(known=10, hole=0, perceptual=30, adversarial=10, feature_matching=100),
-    discriminator=partial(MultiScalePatchGAN, scales=1, channels=4, strided=4, norm="batch"),
+    discriminator=partial(_PATCHGAN, strided=4, norm="batch"),
     gan="non-saturating",
     discriminator_lr=0.1,
     holes=("thick", "boxes"),
@@ -337,25 +229,10 @@ _LAMA_PHOTO = replace(
     title="LaMa, photos",
     summary="Fast Fourier convolutions, trained on photographs.",
     network=partial(LaMa, base=24, blocks=9),
-    losses=LossWeights(
-        known=1, hole=6, perceptual=0.05, style=2_000, adversarial=0.02, feature_matching=1
-    ),
-    discriminator=_PATCHGAN_SLIM,
-    gan="hinge",
-    discriminator_lr=1.0,
-    betas=(0.5, 0.99),
     holes=("irregular", "thick", "boxes"),
-    split="photos",
-    training_data=(PHOTOS,),
-    phases=_RN_PHOTO.phases,
+    **_ON_PHOTOS | {"losses": replace(_ON_PHOTOS["losses"], adversarial=0.02, feature_matching=1)},
 )
-_LAMA_SMOKE = replace(
-    _LAMA_PAPER,
-    name="lama-smoke",
-    network=partial(LaMa, base=4, blocks=1),
-    discriminator=partial(MultiScalePatchGAN, scales=1, channels=4, base=4, norm="batch"),
-    phases=tiny(*_LAMA_PAPER.phases),
-)
+_LAMA_SMOKE = smoke(_LAMA_PAPER, partial(LaMa, base=4, blocks=1))
 
 # -------------------------------------------------------------------------------------- SPG-Net
 
@@ -369,7 +246,7 @@ _SPGNET_PAPER = Recipe(
     losses=LossWeights(
         known=1, hole=6, perceptual=10, segmentation=1, adversarial=1, feature_matching=10
     ),
-    discriminator=partial(MultiScalePatchGAN, scales=3, channels=12),
+    discriminator=partial(_PATCHGANS, channels=12),
     discriminate_maps=True,
     discriminator_lr=4.0,
     betas=(0.0, 0.9),
@@ -384,20 +261,13 @@ _SPGNET_STREET = replace(
     title="SPG-Net, streets",
     summary="Completes and follows a class map of a street scene.",
     network=partial(SPGNet, classes=11, base=16, blocks=6, fold=2, residual=True),
-    classes=STREET,
-    domain="street",
-    # Detail comes from patches, so the network need not please a discriminator.
     losses=LossWeights(known=1, hole=6, segmentation=0.2),
-    discriminator=None,
-    discriminate_maps=False,
-    betas=(0.9, 0.99),
-    training_data=(CAMVID,),
-    licence="research use only",
     phases=(
         Phase(steps=600, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
         Phase(steps=3_900, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
         Phase(steps=500, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
     ),
+    **_ON_STREETS,
 )
 _SPGNET_NUCLEI = replace(
     _SPGNET_STREET,
@@ -420,13 +290,11 @@ _SPGNET_NUCLEI = replace(
         Phase(steps=400, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
     ),
 )
-_SPGNET_SMOKE = replace(
+_SPGNET_SMOKE = smoke(
     _SPGNET_PAPER,
-    name="spgnet-smoke",
-    network=partial(SPGNet, classes=3, base=4, blocks=1),
+    partial(SPGNet, classes=3, base=4, blocks=1),
     classes=generic_classes(3),
-    discriminator=partial(MultiScalePatchGAN, scales=2, channels=7, base=4),
-    phases=tiny(*_SPGNET_PAPER.phases),
+    discriminator=partial(_PATCHGANS, scales=2, channels=7, base=4),
 )
 
 # -------------------------------------------------------------------------------------- SGE-Net
@@ -441,7 +309,7 @@ _SGENET_PAPER = Recipe(
     losses=LossWeights(
         known=1, hole=1, coarse=0.5, perceptual=0.1, segmentation=1, adversarial=0.05
     ),
-    discriminator=partial(MultiScalePatchGAN, scales=3, channels=4),
+    discriminator=partial(_PATCHGANS, channels=4),
     betas=(0.5, 0.999),
     phases=(Phase(steps=300_000, size=256, batch=8, lr=2e-4, lr_end=2e-4),),
 )
@@ -451,25 +319,28 @@ _SGENET_STREET = replace(
     title="SGE-Net, streets",
     summary="Guides the fill of a street scene by its class map, and says where it is unsure.",
     network=partial(SGENet, classes=11, base=16, hidden=32, fold=2, residual=True),
-    classes=STREET,
-    domain="street",
     losses=LossWeights(known=1, hole=6, coarse=0.5, segmentation=0.2),
-    discriminator=None,
-    betas=(0.9, 0.99),
-    training_data=(CAMVID,),
-    licence="research use only",
     phases=(
         Phase(steps=4_500, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
         Phase(steps=500, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
     ),
+    **_ON_STREETS,
 )
-_SGENET_SMOKE = replace(
+_SGENET_DRAWN = replace(
+    _SGENET_STREET,
+    name="sgenet-drawn",
+    title="SGE-Net, drawn streets",
+    summary="Guides the fill of a street by its class map; trained on drawn streets, without data.",
+    drawn=Drawn("street", size=192),
+    zoom=1.5,
+    training_data=(DRAWN_STREETS,),
+    licence="BSD-3-Clause",
+)
+_SGENET_SMOKE = smoke(
     _SGENET_PAPER,
-    name="sgenet-smoke",
-    network=partial(SGENet, classes=3, base=4, hidden=4),
+    partial(SGENet, classes=3, base=4, hidden=4),
     classes=generic_classes(3),
-    discriminator=partial(MultiScalePatchGAN, scales=2, channels=4, base=4),
-    phases=tiny(*_SGENET_PAPER.phases),
+    discriminator=partial(_PATCHGANS, scales=2, channels=4, base=4),
 )
 
 RECIPES = {
@@ -477,6 +348,7 @@ RECIPES = {
     for recipe in (
         _PCONV_PAPER,
         _PCONV_PHOTO,
+        _PCONV_UPSCALE,
         _PCONV_SMOKE,
         _PATCHMATCH,
         _RN_PAPER,
@@ -494,6 +366,7 @@ RECIPES = {
         _SPGNET_SMOKE,
         _SGENET_PAPER,
         _SGENET_STREET,
+        _SGENET_DRAWN,
         _SGENET_SMOKE,
     )
 }

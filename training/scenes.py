@@ -1,6 +1,6 @@
 """Streets drawn by a program, with exact labels, never the same twice.
 
-``training.data.Mixture`` puts them among the pictures of a training.
+``training/drawn.py`` puts them into trainings.
 """
 
 import math
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_inpaint.backend import ClassInfo
 from training.pictures import Picture
 
 Floats = NDArray[np.floating]
@@ -19,9 +20,18 @@ Outline = list[tuple[float, float]]
 
 #: What the ids of ``draw_scene`` mean: CamVid's eleven classes.
 STREET = (
-    "sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian",
-    "bicyclist",
-)  # fmt: skip
+    ClassInfo("sky", "#4682b4"),
+    ClassInfo("building", "#7f5f4f"),
+    ClassInfo("pole", "#c0c0c0"),
+    ClassInfo("road", "#804080"),
+    ClassInfo("pavement", "#f423e8"),
+    ClassInfo("tree", "#3f8f3f"),
+    ClassInfo("sign", "#dcdc00"),
+    ClassInfo("fence", "#be9999"),
+    ClassInfo("car", "#3050d0"),
+    ClassInfo("pedestrian", "#dc143c"),
+    ClassInfo("bicyclist", "#ff8c00"),
+)
 SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(11)
 
 NEAR, FAR = 4.0, 50.0

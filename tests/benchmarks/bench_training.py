@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from lightning_fabric import Fabric
 
-from training import train
+from training.feed import batches
 from training.losses import FilterBank
 from training.pictures import Picture
 from training.recipes import RECIPES
+from training.state import State
+from training.step import train_step
 
 
 @pytest.fixture
@@ -19,25 +21,25 @@ def training():
     rng = np.random.default_rng(0)
     pictures = [Picture(rng.integers(0, 256, (384, 512, 3), np.uint8), None) for _ in range(16)]
     fabric = Fabric(accelerator="cpu", devices=1)
-    state = train.State.start(recipe, fabric)
-    return recipe, state, fabric, FilterBank(), train.batches(recipe, pictures, 0, fabric, 0)
+    state = State.start(recipe, fabric)
+    return recipe, state, fabric, FilterBank(), batches(recipe, pictures, 0, fabric, 0)
 
 
 @pytest.mark.benchmark(group="training step")
 def test_step_on_a_ready_batch(benchmark, training):
-    recipe, state, fabric, extract, batches = training
-    _, phase, batch = next(batches)
+    recipe, state, fabric, extract, fed = training
+    _, phase, batch = next(fed)
     benchmark.pedantic(
-        train.train_step, (recipe, phase, state, fabric, extract, batch), rounds=8, warmup_rounds=2
+        train_step, (recipe, phase, state, fabric, extract, batch), rounds=8, warmup_rounds=2
     )
 
 
 @pytest.mark.benchmark(group="training step")
 def test_step_with_its_data(benchmark, training):
-    recipe, state, fabric, extract, batches = training
+    recipe, state, fabric, extract, fed = training
 
     def step():
-        _, phase, batch = next(batches)
-        train.train_step(recipe, phase, state, fabric, extract, batch)
+        _, phase, batch = next(fed)
+        train_step(recipe, phase, state, fabric, extract, batch)
 
     benchmark.pedantic(step, rounds=8, warmup_rounds=2)

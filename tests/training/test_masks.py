@@ -2,11 +2,15 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, label
 
 from training.masks import AREA_BINS, KINDS, draw, irregular
+from training.pconv import spread
+
+SHAPES = [kind for kind in KINDS if kind != "gaps"]  # gaps have three shares, and no other
 
 
 def touches_border(mask):
@@ -34,7 +38,7 @@ def test_irregular_refuses_an_impossible_share():
         irregular(np.random.default_rng(0), 64, 64, 0.5, 0.2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("border", [None, True, False])
 @settings(max_examples=15, deadline=None)
 @given(
@@ -57,7 +61,7 @@ def test_every_kind_has_the_asked_share_and_border(kind, border, seed, height, w
         assert inner.sum() == mask.sum()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SHAPES)
 def test_holes_repeat_with_their_generator_and_differ_otherwise(kind):
     first, again, other = (draw(np.random.default_rng(s), 64, 64, (kind,)) for s in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -66,7 +70,7 @@ def test_holes_repeat_with_their_generator_and_differ_otherwise(kind):
 
 def test_a_single_pixel_share_is_met_exactly():
     area = 40 * 40
-    for kind in KINDS:
+    for kind in SHAPES:
         mask = draw(np.random.default_rng(3), 40, 40, (kind,), 399.5 / area, 400.5 / area)
         assert mask.sum() == 400
 
@@ -140,3 +144,25 @@ def test_dead_lines_are_whole_rows_or_columns_up_to_three_pixels_wide():
     ]
     whole = sum(m.all(0).any() or m.all(1).any() for m in narrow)
     assert whole >= 20
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 50)])
+def test_gaps_are_those_of_pixels_set_two_to_four_apart(size):
+    spread_apart = set()
+    for factor in (2, 3, 4):
+        small = torch.zeros(1, 1, *(-(-side // factor) for side in size))
+        hole = spread(small, factor)[1][0, 0, : size[0], : size[1]] > 0
+        spread_apart.add(hole.numpy().tobytes())
+    drawn = {
+        draw(np.random.default_rng(seed), *size, ("gaps",), 0.7, 0.95).tobytes()
+        for seed in range(30)
+    }
+    assert drawn == spread_apart
+
+
+def test_gaps_keep_to_the_asked_share():
+    for seed in range(10):
+        mask = draw(np.random.default_rng(seed), 64, 64, ("gaps",), 0.7, 0.8)
+        assert mask.mean() == 0.75
+    with pytest.raises(ValueError, match=r"about 75 %, 89 % or 94 %.*asked were 10\.0% to 50\.0%"):
+        draw(np.random.default_rng(0), 64, 64, ("gaps",))

@@ -1,6 +1,9 @@
 import pytest
 import torch
 
+from training.drawn import SCENES
+from training.masks import KINDS
+from training.recipe import Phase
 from training.recipes import RECIPES
 
 #: Millions of parameters, as the papers or the rebuilt layer tables have them.
@@ -50,3 +53,24 @@ def test_network_predicts_as_many_classes_as_the_recipe_names(name):
     with torch.device("meta"):
         network = recipe.build()
     assert network.classes == len(recipe.classes)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_recipe_names_holes_and_scenes_that_exist(name):
+    recipe = RECIPES[name]
+    assert set(recipe.holes) <= set(KINDS)
+    assert recipe.drawn is None or recipe.drawn.scenes in SCENES
+
+
+def test_learning_rate_falls_along_half_a_cosine():
+    phase = Phase(steps=10, size=32, batch=1, lr=1.0, lr_end=0.2)
+    assert phase.learning_rate(0) == 1.0
+    assert phase.learning_rate(5) == pytest.approx(0.6)
+    assert phase.learning_rate(10) == pytest.approx(0.2)
+
+
+def test_phases_follow_each_other():
+    recipe = RECIPES["pconv-smoke"]
+    assert [recipe.phase_at(step) for step in (0, 5, 6, 7)] == [(0, 0), (0, 5), (1, 0), (1, 1)]
+    with pytest.raises(ValueError, match="ends before"):
+        recipe.phase_at(8)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from lightning_fabric import Fabric
 
 from napari_inpaint.artifacts import read_manifest
@@ -73,11 +74,11 @@ def test_adversarial_training_resumes_bit_for_bit(name, scenes, tmp_path):
 
     def run(out, **settings):
         path = train.train(recipe, scenes, out, fabric=fabric, extract=FilterBank(4), **settings)
-        return train.torch.load(path, weights_only=True)
+        return torch.load(path, weights_only=True)
 
     whole = run(tmp_path / "whole")
     run(tmp_path / "parts", minutes=0)
     parts = run(tmp_path / "parts", resume=True)
     for part in ("network", "average", "discriminator"):
         for key, tensor in whole[part].items():
-            assert train.torch.equal(tensor, parts[part][key]), (part, key)
+            assert torch.equal(tensor, parts[part][key]), (part, key)

@@ -13,7 +13,8 @@ from lightning_fabric import Fabric
 from training import train
 from training.losses import FilterBank
 from training.pconv import PConvUNet
-from training.recipes import RECIPES, Phase
+from training.recipe import Phase
+from training.recipes import RECIPES
 
 SMOKE = RECIPES["pconv-smoke"]
 
@@ -72,24 +73,6 @@ def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(run, tmp_path)
     with pytest.raises(FloatingPointError, match=r"loss of step 1 \(2 crops of 64 px\)"):
         run(SMOKE, out=tmp_path / "out", resume=True, extract=Poison())
     assert (tmp_path / "out" / "checkpoint.pt").read_bytes() == good
-
-
-def test_learning_rate_falls_along_half_a_cosine():
-    phase = Phase(steps=10, size=32, batch=1, lr=1.0, lr_end=0.2)
-    assert train.learning_rate(phase, 0) == 1.0
-    assert train.learning_rate(phase, 5) == pytest.approx(0.6)
-    assert train.learning_rate(phase, 10) == pytest.approx(0.2)
-
-
-def test_phases_follow_each_other():
-    assert [train.phase_at(SMOKE, step) for step in (0, 5, 6, 7)] == [
-        (0, 0),
-        (0, 5),
-        (1, 0),
-        (1, 1),
-    ]
-    with pytest.raises(ValueError, match="ends before"):
-        train.phase_at(SMOKE, 8)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
