@@ -126,13 +126,14 @@ def coarse_l1(images: list[Tensor], target: Tensor) -> Tensor:
 
 
 def pixel_terms(prediction: Tensor, target: Tensor, hole: Tensor) -> dict[str, Tensor]:
-    """Compute ``known``, ``hole`` and ``total_variation``, not yet weighted.
+    """Compute ``known``, ``hole``, ``square`` and ``total_variation``, not yet weighted.
 
-    The first two look at the raw prediction, the last one at the composite.
+    The first three look at the raw prediction, the last one at the composite.
     """
     return {
         "known": hole_l1(prediction, target, 1 - hole),
         "hole": hole_l1(prediction, target, hole),
+        "square": (hole * (prediction - target)).square().mean(),
         "total_variation": total_variation(torch.where(hole > 0, prediction, target), hole),
     }
 

@@ -27,6 +27,8 @@ class LossWeights:
     style: float = 0.0
     features_of_prediction: bool = False
     """Whether the feature terms look at the raw prediction too, not at the composite alone."""
+    square: float = 0.0
+    """Mean square inside the hole: nearer to the truth in dB, where L1 paints what is likeliest."""
     total_variation: float = 0.0
     coarse: float = 0.0
     """L1 of the predictions at coarser scales."""

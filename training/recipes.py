@@ -260,7 +260,7 @@ _SPGNET_STREET = replace(
     name="spgnet-street",
     title="SPG-Net, streets",
     summary="Completes and follows a class map of a street scene.",
-    network=partial(SPGNet, classes=11, base=16, blocks=6, fold=2, residual=True),
+    network=partial(SPGNet, classes=11, base=16, blocks=4, fold=2, skips=True, residual=True),
     losses=LossWeights(known=1, hole=6, segmentation=0.2),
     phases=(
         Phase(steps=600, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
@@ -274,20 +274,20 @@ _SPGNET_NUCLEI = replace(
     name="spgnet-nuclei",
     title="SPG-Net, nuclei",
     summary="Completes and follows a map of background, nuclei and their boundaries.",
-    network=partial(SPGNet, classes=3, base=16, blocks=6, fold=2, residual=True),
+    network=partial(SPGNet, classes=3, base=16, blocks=4, fold=2, skips=True, residual=True),
     classes=NUCLEI,
     instances=True,
     domain="fluorescence",
     split="nuclei",
+    losses=LossWeights(known=0.2, hole=6, square=20, segmentation=0.2),
     training_data=(DSB,),
     licence="CC0-1.0",
     augment=Augment(turn=True),
     holes=("irregular", "thick", "discs"),
     zoom=1.5,
     phases=(
-        Phase(steps=400, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
-        Phase(steps=3_200, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
-        Phase(steps=400, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=300, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
+        Phase(steps=3_200, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
     ),
 )
 _SPGNET_SMOKE = smoke(

@@ -30,6 +30,8 @@ Deviations, and why:
   coarsest map has 3 x 3 cells, the least that a reflection by two cells needs.
 - With ``fold=2`` (not in the paper) all three work at half the resolution, on blocks of 2 x 2 px
   folded into channels and unfolded at the end: a fifth of the time. The padding doubles.
+- With ``skips=True`` (not in the paper) SP-Net and SG-Net are U-Nets: where base is small, 8 * base
+  channels at 1/16 of the size are too few to carry the map's outlines through.
 - With ``residual=True`` (not in the paper) the hole enters as a smooth fill, and SG-Net adds to it:
   in short trainings it keeps the surroundings' colour from the first step.
 """
@@ -71,10 +73,8 @@ class ResidualBlock(nn.Module):
         return x + residual
 
 
-def hourglass(
-    in_channels: int, out_channels: int, base: int, blocks: int, fold: int = 1
-) -> nn.Sequential:
-    """Make SP-Net or SG-Net, without its last activation.
+class Hourglass(nn.Module):
+    """SP-Net or SG-Net, without its last activation.
 
     Parameters
     ----------
@@ -86,24 +86,53 @@ def hourglass(
         Residual blocks at 1/16 of the size.
     fold : int
         Side of the blocks of pixels that are folded into channels, px; 1 folds nothing.
+    skips : bool
+        Whether each size on the way up also sees its features of the way down, and the full size
+        the input.
     """
-    down = [base, 2 * base, 4 * base, 8 * base]
-    up = [8 * base, 8 * base, 4 * base, 2 * base, base]
-    layers: list[nn.Module] = [
-        nn.PixelUnshuffle(fold),
-        nn.Conv2d(in_channels * fold**2, base, 7, 2, 3, padding_mode="reflect", bias=False),
-        nn.BatchNorm2d(base),
-        nn.ReLU(),
-    ]
-    layers += [convolution(down[i], down[i + 1], stride=2) for i in range(3)]
-    layers += [ResidualBlock(8 * base) for _ in range(blocks)]
-    for i in range(4):
-        layers += [nn.Upsample(scale_factor=2), convolution(up[i], up[i + 1])]
-    layers += [
-        nn.Conv2d(base, out_channels * fold**2, 7, padding=3, padding_mode="reflect"),
-        nn.PixelShuffle(fold),
-    ]
-    return nn.Sequential(*layers)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        base: int,
+        blocks: int,
+        fold: int = 1,
+        skips: bool = False,
+    ) -> None:
+        super().__init__()
+        self.skips = skips
+        inputs = in_channels * fold**2
+        down = [base, 2 * base, 4 * base, 8 * base]
+        up = [8 * base, 8 * base, 4 * base, 2 * base, base]
+        beside = [4 * base, 2 * base, base, inputs] if skips else [0, 0, 0, 0]
+        self.fold = nn.PixelUnshuffle(fold)
+        entry = nn.Sequential(
+            nn.Conv2d(inputs, base, 7, 2, 3, padding_mode="reflect", bias=False),
+            nn.BatchNorm2d(base),
+            nn.ReLU(),
+        )
+        self.down = nn.ModuleList(
+            [entry, *(convolution(down[i], down[i + 1], stride=2) for i in range(3))]
+        )
+        self.blocks = nn.Sequential(*(ResidualBlock(8 * base) for _ in range(blocks)))
+        self.up = nn.ModuleList(convolution(up[i] + beside[i], up[i + 1]) for i in range(4))
+        self.last = nn.Conv2d(base, out_channels * fold**2, 7, padding=3, padding_mode="reflect")
+        self.unfold = nn.PixelShuffle(fold)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, K, H, W); the sides are multiples of ``16 * fold``."""
+        x = self.fold(x)
+        seen: list[Tensor] = []
+        for down in self.down:
+            seen.append(x)
+            x = down(x)
+        x = self.blocks(x)
+        for up in self.up:
+            x, beside = F.interpolate(x, scale_factor=2.0), seen.pop()
+            x = up(torch.cat([x, beside], 1) if self.skips else x)
+        out: Tensor = self.unfold(self.last(x))
+        return out
 
 
 class Segmenter(nn.Module):
@@ -176,6 +205,8 @@ class SPGNet(Network):
         Residual blocks of SP-Net and SG-Net. 9 at paper size.
     fold : int
         Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
+    skips : bool
+        Whether SP-Net and SG-Net are U-Nets.
     residual : bool
         Whether the output is added to a `pull_push` fill.
     """
@@ -187,6 +218,7 @@ class SPGNet(Network):
         blocks: int = 9,
         *,
         fold: int = 1,
+        skips: bool = False,
         residual: bool = False,
     ) -> None:
         super().__init__()
@@ -194,12 +226,11 @@ class SPGNet(Network):
             raise ValueError(f"A class map has at least 2 classes, not {classes}.")
         self.classes, self.fold, self.residual = classes, fold, residual
         self.segmenter = Segmenter(4, classes, max(16, base // 2), fold)
-        self.sp_net = hourglass(4 + classes, classes, base, blocks, fold)
-        self.sg_net = hourglass(4 + classes, 3, base, blocks, fold)
-        last = self.sg_net[-2]
-        if residual and isinstance(last, nn.Conv2d) and last.bias is not None:
-            nn.init.zeros_(last.weight)  # start from the smooth fill
-            nn.init.zeros_(last.bias)
+        self.sp_net = Hourglass(4 + classes, classes, base, blocks, fold, skips)
+        self.sg_net = Hourglass(4 + classes, 3, base, blocks, fold, skips)
+        if residual:
+            for start in self.sg_net.last.parameters():
+                nn.init.zeros_(start)  # start from the smooth fill
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict the whole image.

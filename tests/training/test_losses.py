@@ -73,8 +73,11 @@ def test_style_and_perceptual_sum_over_layers():
 def test_pixel_terms_look_at_hole_and_known_apart(case):
     prediction, target, hole = case
     repaired = losses.pixel_terms(torch.where(hole > 0, target, prediction), target, hole)
-    assert repaired["hole"].item() == 0
+    assert repaired["hole"].item() == repaired["square"].item() == 0
     assert repaired["known"].item() > 0
+    difference = ((prediction - target) * hole).numpy()
+    terms = losses.pixel_terms(prediction, target, hole)
+    assert terms["square"].item() == pytest.approx((difference**2).mean())
     assert repaired["total_variation"].item() == pytest.approx(
         losses.total_variation(target, hole).item()
     )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from training.layers import pull_push
-from training.spgnet import ResidualBlock, SPGNet, guiding_map, hourglass, known_map
+from training.spgnet import Hourglass, ResidualBlock, SPGNet, guiding_map, known_map
 
 SIZES = [(1, 1), (5, 3), (33, 65), (64, 64)]
 
@@ -93,7 +93,7 @@ def test_paper_size_has_the_expected_parameters():
 
 
 def test_hourglass_works_at_a_sixteenth_of_the_size():
-    net = hourglass(5, 2, base=4, blocks=1)
+    net = Hourglass(5, 2, base=4, blocks=1)
     shapes = []
     for module in net.modules():
         if isinstance(module, ResidualBlock):
@@ -183,7 +183,7 @@ def test_folded_nets_work_at_half_the_resolution_and_answer_at_full():
     net = network(fold=2)
     image, hole = sample((70, 50))
     seen = []
-    for part in (net.segmenter.entry[1], net.sp_net[1], net.sg_net[1]):
+    for part in (net.segmenter.entry[1], net.sp_net.down[0], net.sg_net.down[0]):
         part.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
     assert net(image, hole).shape == image.shape
     # padded to 96 x 96, then 2 x 2 px in one cell
@@ -199,11 +199,11 @@ def test_residual_starts_from_the_smooth_fill_and_sees_it_in_the_hole():
     net.sg_net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, :3]))
     torch.testing.assert_close(net(image, hole), smooth)
     torch.testing.assert_close(seen[0], smooth * 2 - 1)
-    net.sg_net[-2].bias += 0.2
+    net.sg_net.last.bias += 0.2
     torch.testing.assert_close(net(image, hole), smooth + torch.tensor(0.2).tanh())
 
 
-@pytest.mark.parametrize("options", [{}, {"fold": 2, "residual": True}])
+@pytest.mark.parametrize("options", [{}, {"fold": 2, "skips": True, "residual": True}])
 def test_scripted_and_saved_equals_eager_in_every_method(options):
     net = network(**options)
     file = io.BytesIO()
