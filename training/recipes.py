@@ -321,8 +321,8 @@ _SGENET_STREET = replace(
     network=partial(SGENet, classes=11, base=16, hidden=32, fold=2, residual=True),
     losses=LossWeights(known=1, hole=6, coarse=0.5, segmentation=0.2),
     phases=(
-        Phase(steps=4_500, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
-        Phase(steps=500, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=3_500, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
+        Phase(steps=300, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
     ),
     **_ON_STREETS,
 )
