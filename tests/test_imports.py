@@ -44,7 +44,7 @@ ARROWS = {
         "sampling", "tiling",
     },
     "variation": {"axes", "classmap", "masks", "pipeline", "planning", "sampling", "segmentation"},
-    "stacks": {"pipeline", "segmentation", "variation"},
+    "stacks": {"classmap", "pipeline", "segmentation", "variation"},
     "picture": set(),
     "raster": {"picture"},
     "tiff": {"picture"},
@@ -52,10 +52,13 @@ ARROWS = {
     "batch": {"files"},
     "listing": {"artifacts", "manifest", "registry"},
     "demo": {"masks", "planning", "samples", "stacks"},
-    "cli": {
-        "artifacts", "batch", "demo", "device", "files", "listing", "planning", "registry",
-        "stacks",
+    "labelfiles": {"backend", "files", "picture", "raster", "tiff"},
+    "console": set(),
+    "commands": {
+        "artifacts", "backend", "batch", "console", "device", "files", "instances", "labelfiles",
+        "listing", "picture", "planning", "segmentation", "stacks",
     },
+    "cli": {"artifacts", "commands", "console", "demo", "listing"},
     "_sample_data": {"samples"},
     "_worker": {"artifacts", "device", "masks", "pipeline", "registry", "torchscript"},
 }  # fmt: skip

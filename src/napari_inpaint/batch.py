@@ -1,7 +1,8 @@
-"""Which picture is filled with which mask, and which file the result goes to."""
+"""Which picture goes with which mask and labels, and which file the result goes to."""
 
 from __future__ import annotations
 
+import functools
 import glob
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,35 +12,53 @@ from pathlib import Path
 from . import files
 from .errors import FileError
 
-MASK_ENDINGS = ("_mask", "-mask", "")
-"""What may follow a picture's stem in the name of its mask, in the order of trying."""
-
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to fill; `mask` is None where none was found for it in a folder."""
+    """One picture to work on.
+
+    Attributes
+    ----------
+    image, out : Path
+        Where it comes from, and where the result goes.
+    mask, labels : Path or None
+        None where none was asked for, or none was found for it in a folder.
+    lacks : str
+        What was asked for and not found, in words.
+    """
 
     image: Path
-    mask: Path | None
     out: Path
+    mask: Path | None = None
+    labels: Path | None = None
+    lacks: str = ""
 
 
 def plan(
-    images: Sequence[str], mask: str, out: str, *, kind: str | None = None, overwrite: bool = False
+    images: Sequence[str],
+    out: str,
+    *,
+    mask: str | None = None,
+    labels: str | None = None,
+    kind: str | None = None,
+    lossless: bool = False,
+    overwrite: bool = False,
 ) -> list[Job]:
-    """Match pictures with masks and outputs.
+    """Match pictures with masks, labels and outputs.
 
     Parameters
     ----------
     images : sequence of str
         Files, folders and glob patterns.
-    mask : str
-        A file for all pictures; or a folder or glob pattern, of which each picture gets the file
-        with its stem, or with its stem and "_mask" or "-mask".
     out : str
         A file for a single picture; a folder for several.
+    mask, labels : str, optional
+        A file for all pictures; or a folder or glob pattern, of which each picture gets the file
+        with its stem, or with its stem and "_mask" or "-mask", "_labels" or "-labels".
     kind : str, optional
         Format of all outputs, "png", "jpg", "tif" or "npy"; without it each keeps its own.
+    lossless : bool
+        Whether pictures in a folder whose own format is lossy get a PNG.
     overwrite : bool
         Whether an output may be one of the pictures.
 
@@ -47,25 +66,23 @@ def plan(
     ------
     FileError
         If nothing is found, two pictures would be written to one file, or one would be written
-        over a mask or, without `overwrite`, over itself.
+        over a mask, over labels or, without `overwrite`, over itself.
     """
-    masks = _find([mask])
-    pictures = _find(images)
-    pictures = _without_masks(pictures, masks)
+    masks, maps = _Companions.find("mask", mask), _Companions.find("labels", labels)
+    pictures = maps.removed_from(masks.removed_from(_find(images)))
     several = is_many(images)
     folder = several or out.endswith(("/", "\\")) or Path(out).is_dir()
     if several and Path(out).suffix.lower() in files.FORMATS:
         raise FileError(f"{out} is a file name, but the result is several files; name a folder.")
     if folder and Path(out).exists() and not Path(out).is_dir():
         raise FileError(f"{out} is a file; expected a folder for the results.")
-    by_stem: dict[str, list[Path]] = defaultdict(list)
-    for each in masks:
-        by_stem[files.stem(each)].append(each)
     jobs = [
         Job(
             image=picture,
-            mask=_mask_of(picture, by_stem) if is_many([mask]) else masks[0],
-            out=Path(out) / _name(picture, kind) if folder else Path(out),
+            out=Path(out) / _name(picture, kind, lossless) if folder else Path(out),
+            mask=masks.of(picture),
+            labels=maps.of(picture),
+            lacks=masks.lack(picture) or maps.lack(picture),
         )
         for picture in pictures
     ]
@@ -76,6 +93,75 @@ def plan(
 def is_many(arguments: Sequence[str]) -> bool:
     """Return whether these files, folders and patterns may stand for more than one file."""
     return len(arguments) > 1 or not Path(arguments[0]).is_file()
+
+
+@dataclass(frozen=True)
+class _Companions:
+    """The masks, or the labels, that were asked for.
+
+    Attributes
+    ----------
+    what : str
+        "mask" or "labels": what their names may end in, too.
+    where : str or None
+        The file, folder or pattern; None: nothing was asked for.
+    found : list of Path
+    """
+
+    what: str
+    where: str | None
+    found: list[Path]
+
+    @classmethod
+    def find(cls, what: str, where: str | None) -> _Companions:
+        return cls(what, where, [] if where is None else _find([where]))
+
+    def removed_from(self, pictures: list[Path]) -> list[Path]:
+        """Return the pictures less those companions that lie among them."""
+        resolved = {
+            each.resolve()
+            for each in self.found
+            if len(self.found) == 1
+            or files.stem(each).lower().endswith((f"_{self.what}", f"-{self.what}"))
+        }
+        return [each for each in pictures if each.resolve() not in resolved] or pictures
+
+    def of(self, picture: Path) -> Path | None:
+        """Return the file that belongs to a picture, if there is one.
+
+        Raises
+        ------
+        FileError
+            If there are several.
+        """
+        if self.where is None or not is_many([self.where]):
+            return next(iter(self.found), None)
+        for ending in (f"_{self.what}", f"-{self.what}", ""):
+            named_so = self._by_stem.get(files.stem(picture) + ending, [])
+            fitting = [each for each in named_so if not each.samefile(picture)]
+            if len(fitting) > 1:
+                names = " and ".join(map(str, fitting))
+                kinds = "masks" if self.what == "mask" else "files of labels"
+                raise FileError(f"{picture} has several {kinds}, {names}; leave one of them.")
+            if fitting:
+                return fitting[0]
+        return None
+
+    @functools.cached_property
+    def _by_stem(self) -> Mapping[str, list[Path]]:
+        by_stem: dict[str, list[Path]] = defaultdict(list)
+        for each in self.found:
+            by_stem[files.stem(each)].append(each)
+        return by_stem
+
+    def lack(self, picture: Path) -> str:
+        """Say, if nothing belongs to a picture though it was asked for, what was expected."""
+        if self.where is None or self.of(picture) is not None:
+            return ""
+        return (
+            f"{picture} has no {self.what} in {self.where}; expected {files.stem(picture)} or "
+            f"{files.stem(picture)}_{self.what} with any suffix."
+        )
 
 
 def _find(arguments: Sequence[str]) -> list[Path]:
@@ -103,37 +189,20 @@ def _find(arguments: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _without_masks(pictures: list[Path], masks: Sequence[Path]) -> list[Path]:
-    """Return the pictures less those masks that lie among them."""
-    resolved = {
-        each.resolve()
-        for each in masks
-        if len(masks) == 1 or files.stem(each).lower().endswith(MASK_ENDINGS[:-1])
-    }
-    return [each for each in pictures if each.resolve() not in resolved] or pictures
-
-
-def _mask_of(picture: Path, by_stem: Mapping[str, list[Path]]) -> Path | None:
-    for ending in MASK_ENDINGS:
-        named_so = by_stem.get(files.stem(picture) + ending, [])
-        fitting = [each for each in named_so if not each.samefile(picture)]
-        if len(fitting) > 1:
-            names = " and ".join(map(str, fitting))
-            raise FileError(f"{picture} has several masks, {names}; leave one of them.")
-        if fitting:
-            return fitting[0]
-    return None
-
-
-def _name(picture: Path, kind: str | None) -> str:
-    if kind is None or kind == files.format_of(picture):
-        return picture.name
-    return f"{files.stem(picture)}.{kind}"
+def _name(picture: Path, kind: str | None, lossless: bool) -> str:
+    own = files.format_of(picture)
+    kind = kind or ("png" if lossless and own == "jpg" else own)
+    return picture.name if kind == own else f"{files.stem(picture)}.{kind}"
 
 
 def _check(jobs: Sequence[Job], overwrite: bool) -> None:
     sources = {job.image.resolve() for job in jobs}
-    kept = {job.mask.resolve() for job in jobs if job.mask}
+    kept = {
+        path.resolve(): what
+        for job in jobs
+        for what, path in (("a mask", job.mask), ("a file of labels", job.labels))
+        if path
+    }
     taken: dict[Path, Path] = {}
     for job in jobs:
         files.format_of(job.out)
@@ -145,7 +214,9 @@ def _check(jobs: Sequence[Job], overwrite: bool) -> None:
             )
         taken[out] = job.image
         if out in kept:
-            raise FileError(f"{job.out} is a mask and would be overwritten; choose another name.")
+            raise FileError(
+                f"{job.out} is {kept[out]} and would be overwritten; choose another name."
+            )
         if out in sources and not overwrite:
             raise FileError(
                 f"{job.out} is the picture itself. Choose another name or folder, or add "

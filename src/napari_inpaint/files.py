@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ FORMATS = {
     ".npy": "npy",
 }
 """Suffixes in lower case, and the format that each stands for."""
+
+T = TypeVar("T", bound=np.generic)
 
 UNWRITABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, struct.error)
 """What the libraries raise when a file cannot be written, or not in this way."""
@@ -97,12 +100,17 @@ def read_mask(path: Path, picture: Picture) -> NDArray[np.bool_]:
         visible = source.alpha > half
         drawn_in_black = not (hole & visible).any() and not visible.all()
         hole = visible if drawn_in_black else hole & visible
-    upright = picture.array.shape[:2]
-    if picture.orientation >= 5 and hole.shape == upright[::-1] != upright:
-        from . import raster
+    return upright(hole, picture)
 
-        hole = raster.turn_upright(hole, picture.orientation)
-    return hole
+
+def upright(drawn: NDArray[T], picture: Picture) -> NDArray[T]:
+    """Turn what was drawn on a picture's pixels as they are stored as EXIF data turns these."""
+    shape = picture.array.shape[:2]
+    if picture.orientation < 5 or drawn.shape != shape[::-1] or drawn.shape == shape:
+        return drawn
+    from . import raster
+
+    return raster.turn_upright(drawn, picture.orientation)
 
 
 def check_holds(picture: Picture, out: Path) -> None:
@@ -155,9 +163,22 @@ def write(out: Path, array: NDArray[Any], like: Picture) -> None:
         If the format cannot hold it, or the file cannot be written.
     """
     check_holds(like, out)
+    with replacing(out) as temporary:
+        _writer(out, like)(temporary, array, like)
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """Give a temporary name beside `out`; what is written to it becomes `out`, whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    """
     temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        _writer(out, like)(temporary, array, like)
+        yield temporary
         os.replace(temporary, out)
     except UNWRITABLE as error:
         reason = getattr(error, "strerror", None) or error

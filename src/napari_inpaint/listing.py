@@ -32,10 +32,10 @@ def backends(*, as_json: bool = False) -> str:
     for each in found:
         provides, channels = ", ".join(sorted(each.provides)), str(each.channels or "any")
         rows.append((each.name, provides, channels, registry.provider(each.name), each.title))
-    text = _table(rows)
+    text = table(rows)
     if broken:
         why = [(each.name, each.distribution, each.error) for each in broken]
-        text += "\n\n" + _table([("BROKEN", "PROVIDER", "WHY"), *why])
+        text += "\n\n" + table([("BROKEN", "PROVIDER", "WHY"), *why])
     return text
 
 
@@ -112,7 +112,8 @@ def _scores(scores: dict[str, Any], under: str = "") -> list[str]:
     return lines
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells with the columns aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -169,9 +169,9 @@ def plan(
     intensity.check_dtype(dtype)
     named = axes_of.parse(axes, shape)
     needs = needs or (FILLS if labels is None else GUIDED_FILLS)
-    settled = Plan(
-        named, _resolved(backend, named, needs), devices.resolve(device), Options(**options)
-    )
+    if isinstance(backend, str) and backend == "auto":
+        backend = choose_backend(named.channels if named.colours == 3 else None, needs)
+    settled = Plan(named, capable(backend, needs), devices.resolve(device), Options(**options))
     if labels is not None:
         labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
         classmap.check_dtype(labels.dtype)
@@ -179,9 +179,23 @@ def plan(
     return settled
 
 
-def _resolved(backend: str | os.PathLike[str], axes: Axes, needs: Collection[str]) -> Backend:
-    if isinstance(backend, str) and backend == "auto":
-        backend = choose_backend(axes.channels if axes.colours == 3 else None, needs)
+def capable(backend: str | os.PathLike[str], needs: Collection[str]) -> Backend:
+    """Return the backend with this name, or for this file, if it can do what is needed.
+
+    Parameters
+    ----------
+    backend : str or path
+        A name, or a path to a ``.pt`` file; not "auto".
+    needs : collection of str
+        Methods that it has to provide.
+
+    Raises
+    ------
+    BackendError
+        If it lacks some; the text names the backends that have them.
+    InpaintError
+        Of other kinds, if there is no such backend or its file cannot be read.
+    """
     if isinstance(backend, os.PathLike) or str(backend).endswith(".pt"):
         found: Backend = open_artifact(backend)
     else:

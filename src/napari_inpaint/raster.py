@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import imagecodecs
 import numpy as np
@@ -19,6 +19,8 @@ from .picture import Picture, join_alpha
 
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, RuntimeError)
 """What Pillow and the codecs raise on broken files."""
+
+T = TypeVar("T", bound=np.generic)
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # True whatever the pixels and their colour type are; tIME, bKGD, sBIT, hIST and the like are not.
@@ -89,9 +91,13 @@ def _read(path: Path, content: bytes, opened: Image.Image) -> Picture:
     )
 
 
-def turn_upright(mask: NDArray[np.bool_], orientation: int) -> NDArray[np.bool_]:
-    """Turn a mask (Y, X) as a picture with this EXIF orientation is turned on reading."""
-    return np.asarray(Image.fromarray(mask).transpose(TURNS[orientation]))
+def turn_upright(drawn: NDArray[T], orientation: int) -> NDArray[T]:
+    """Turn a mask or labels (Y, X) as a picture with this EXIF orientation is turned on reading."""
+    # turned are the places of the pixels: Pillow does not know every type of number
+    places = np.arange(drawn.size, dtype=np.int32).reshape(drawn.shape)
+    turned = np.asarray(Image.fromarray(places).transpose(TURNS[orientation]))
+    upright: NDArray[T] = drawn.ravel()[turned]
+    return upright
 
 
 def write_png(path: Path, array: NDArray[Any], like: Picture) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import pipeline, segmentation, variation
+from . import classmap, pipeline, segmentation, variation
 from .errors import OptionError
 from .pipeline import Options
 from .segmentation import Segmentation
@@ -88,7 +88,6 @@ def inpaint(
         "backend": backend,
         "device": device,
         "axes": axes,
-        "labels": labels,
         "dilate": dilate,
         "feather": feather,
         "context": context,
@@ -97,8 +96,9 @@ def inpaint(
         "seed": seed,
     }
     if not _is_lazy(image):
-        return pipeline.inpaint(image, mask, progress=progress, cancelled=cancelled, **settings)
-    return _lazily(image, mask, settings)
+        settings |= {"progress": progress, "cancelled": cancelled}
+        return pipeline.inpaint(image, mask, labels=labels, **settings)
+    return _lazily(image, mask, labels, settings)
 
 
 def segment(
@@ -233,30 +233,33 @@ def _is_lazy(image: Any) -> bool:
     return type(image).__module__.partition(".")[0] in ("dask", "zarr")
 
 
-def _lazily(image: Any, mask: Any, settings: dict[str, Any]) -> dask.array.Array:
+def _lazily(image: Any, mask: Any, labels: Any, settings: dict[str, Any]) -> dask.array.Array:
     """Fill an array that need not fit into memory, one task for each leading index."""
     import dask.array
 
-    settled = pipeline.plan(image.shape, image.dtype, **settings)
+    settled = pipeline.plan(image.shape, image.dtype, labels=labels, **settings)
     letters = settled.axes.letters
-    image, mask = dask.array.asarray(image), dask.array.asarray(mask)
-    mask_letters = settled.axes.mask_letters(mask.shape)
-    plane = {axis: -1 if letter in "YXC" else 1 for axis, letter in enumerate(letters)}
-    mask_plane = {axis: -1 if each in "YX" else 1 for axis, each in enumerate(mask_letters)}
+    layers = [(mask, settled.axes.mask_letters(mask.shape))]
+    if labels is not None:
+        if not _is_lazy(labels):
+            info = settled.backend.info
+            labels = classmap.as_labels(np.asarray(labels), info.classes, info.name)
+        layers.append((labels, settled.axes.mask_letters(labels.shape, "label map")))
+    pairs: list[Any] = []
+    for layer, named in [(image, letters), *layers]:
+        plane = {axis: -1 if letter in "YXC" else 1 for axis, letter in enumerate(named)}
+        pairs += [dask.array.asarray(layer).rechunk(plane), named]
 
-    def fill(pixels: np.ndarray[Any, Any], hole: np.ndarray[Any, Any]) -> Any:
-        return pipeline.inpaint(pixels, hole, **settings | {"axes": letters})
+    def fill(pixels: Any, hole: Any, ids: Any = None) -> Any:
+        return pipeline.inpaint(pixels, hole, labels=ids, **settings | {"axes": letters})
 
     filled: dask.array.Array = dask.array.blockwise(
         fill,
         letters,
-        image.rechunk(plane),
-        letters,
-        mask.rechunk(mask_plane),
-        mask_letters,
+        *pairs,
         dtype=image.dtype,
         meta=np.empty((0,) * image.ndim, image.dtype),
         concatenate=True,
-        name=f"inpaint-{dask.base.tokenize(image, mask, settings)}",
+        name=f"inpaint-{dask.base.tokenize(pairs, settings)}",
     )
     return filled
