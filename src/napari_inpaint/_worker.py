@@ -18,7 +18,7 @@ from napari.utils.notifications import show_error
 
 from . import artifacts, device, masks
 from .errors import InpaintError
-from .pipeline import Step, inpaint_steps
+from .pipeline import Step
 from .registry import get_backend
 from .torchscript import ArtifactBackend, open_artifact
 
@@ -31,6 +31,9 @@ BAR = "{l_bar}{bar}| {remaining} left"  # napari shows what stands behind the la
 logger = logging.getLogger(__name__)
 
 
+Steps = Callable[..., Generator[Step, None, Any]]
+
+
 @dataclass(frozen=True)
 class Job:
     """What one run does; all of it outside the main thread.
@@ -40,15 +43,17 @@ class Job:
     title : str
         What the progress bar says.
     read : callable
-        Returns the planes to fill, (N, Y, X) or (N, Y, X, C).
+        Returns the planes to work on, (N, Y, X) or (N, Y, X, C).
     mask : (N, Y, X) bool array
         True = hole. Nobody else may write to it.
     axes : str
         "ZYX" or "ZYXC", of what `read` returns.
     options : mapping
-        The options of `inpaint_steps`.
+        The options of `steps`; "backend" and "device" are among them.
+    steps : callable
+        What is done, as in `inpaint_steps(planes, mask, axes=…, **options)`.
     finish : callable
-        Turns the filled planes into what `on_done` receives.
+        Turns what `steps` returned into what `on_done` receives.
     """
 
     title: str
@@ -56,11 +61,12 @@ class Job:
     mask: NDArray[np.bool_]
     axes: str
     options: Mapping[str, Any]
-    finish: Callable[[NDArray[Any]], Any]
+    steps: Steps
+    finish: Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Filled:
+class Outcome:
     """What a run that succeeded gives.
 
     Attributes
@@ -68,7 +74,7 @@ class Filled:
     data : object
         What the job's `finish` returned.
     pixels, holes : int
-        How many pixels were filled, and how many holes they make up, counted in each plane.
+        How many pixels are hole, and how many holes they make up, counted in each plane.
     device : str
         Where the backend ran, "cpu" or "cuda:0".
     artifact : str or None
@@ -101,7 +107,7 @@ class _Progress(cancelable_progress):  # type: ignore[misc]
 
 
 class Run:
-    """One fill in the background.
+    """One job in the background.
 
     Exactly one of `on_done`, `on_failed`, `on_cancelled` is called, in the main thread, and none
     after `abandon`.
@@ -113,7 +119,7 @@ class Run:
     on_step : callable
         Receives each `Step`, and the seconds that are probably left (None: not known yet).
     on_done : callable
-        Receives the `Filled`.
+        Receives the `Outcome`.
     on_failed : callable
         Receives the error; see `report`.
     on_cancelled : callable
@@ -125,7 +131,7 @@ class Run:
         job: Job,
         *,
         on_step: Callable[[Step, float | None], None],
-        on_done: Callable[[Filled], None],
+        on_done: Callable[[Outcome], None],
         on_failed: Callable[[Exception], None],
         on_cancelled: Callable[[], None],
     ) -> None:
@@ -134,9 +140,9 @@ class Run:
         self._on_failed = on_failed
         self._on_cancelled = on_cancelled
         self._cancelled = self._abandoned = self._over = False
-        self._outcome: Filled | Failed | None = None
+        self._outcome: Outcome | Failed | None = None
         self._first: tuple[float, int] | None = None
-        self._worker = create_worker(_fill, job)
+        self._worker = create_worker(_do, job)
         self._bar = _Progress(total=0, desc=job.title, bar_format=BAR, cancel_callback=self.cancel)
         self._worker.yielded.connect(self._step)
         self._worker.returned.connect(self._returned)
@@ -144,7 +150,7 @@ class Run:
         self._worker.start()
 
     def cancel(self) -> None:
-        """Stop after the tile that is being filled."""
+        """Stop after the current tile."""
         self._cancelled = True
         self._worker.quit()
 
@@ -172,7 +178,7 @@ class Run:
         started, done = self._first
         return (now - started) / (step.done - done) * (step.total - step.done)
 
-    def _returned(self, outcome: Filled | Failed) -> None:
+    def _returned(self, outcome: Outcome | Failed) -> None:
         self._outcome = outcome
 
     def _finished(self) -> None:
@@ -182,7 +188,7 @@ class Run:
             return
         if self._cancelled or self._outcome is None:
             self._on_cancelled()
-        elif isinstance(self._outcome, Filled):
+        elif isinstance(self._outcome, Outcome):
             self._on_done(self._outcome)
         else:
             self._on_failed(self._outcome.error)
@@ -194,36 +200,36 @@ def report(error: Exception) -> str:
         message = str(error)
     elif isinstance(error, MemoryError):
         message = (
-            "There is not enough memory for this fill. Fill one slice at a time, or close "
-            "other images."
+            "There is not enough memory for this. Work on one slice at a time, or close other "
+            "images."
         )
     else:
-        message = f"The fill failed unexpectedly: {type(error).__name__}: {error}"
+        message = f"The run failed unexpectedly: {type(error).__name__}: {error}"
     show_error(message)
     return message
 
 
-def _fill(job: Job) -> Generator[Step, None, Filled | Failed]:
-    """Fill the planes; errors are returned, for one raised here would show its traceback."""
+def _do(job: Job) -> Generator[Step, None, Outcome | Failed]:
+    """Do the job; errors are returned, for one raised here would show its traceback."""
     start = time.perf_counter()
     try:
         yield Step(0, 0, "Reading the image")
         planes = job.read()
         on = str(device.resolve(job.options["device"]).device)
-        filled = yield from inpaint_steps(planes, job.mask, axes=job.axes, **job.options)
+        done = yield from job.steps(planes, job.mask, axes=job.axes, **job.options)
         pixels, holes = _count(planes, job)
         artifact = _artifact(job.options["backend"])
-        seconds = time.perf_counter() - start
-        return Filled(job.finish(filled), pixels, holes, on, artifact, seconds)
+        data = job.finish(done)
+        return Outcome(data, pixels, holes, on, artifact, time.perf_counter() - start)
     except InpaintError as error:
         return Failed(error)
     except Exception as error:
-        logger.exception("A fill failed")
+        logger.exception("A run failed")
         return Failed(error)
 
 
 def _count(planes: NDArray[Any], job: Job) -> tuple[int, int]:
-    """Return how many pixels and how many holes were filled."""
+    """Return how many pixels are hole, and how many holes they make up."""
     import cv2
 
     pixels = holes = 0

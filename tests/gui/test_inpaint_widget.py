@@ -11,9 +11,10 @@ from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import QThreadPool
 
 from napari_inpaint import artifacts
-from napari_inpaint._widgets import inpaint as module
 from napari_inpaint._widgets import words
+from napari_inpaint._widgets.backends import OPEN_FILE
 from napari_inpaint._widgets.form import SLICE, STACK
+from napari_inpaint._widgets.inpaint import InpaintWidget
 
 HOLE = (slice(20, 30), slice(30, 44))
 
@@ -349,12 +350,12 @@ def test_unforeseen_error_is_reported_and_logged(
     def fail(*_, **__):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("napari_inpaint._worker.inpaint_steps", fail)
+    monkeypatch.setattr("napari_inpaint._widgets.inpaint.inpaint_steps", fail)
     viewer.add_image(ramp)
     widget = dock()
     painted(viewer, widget)
     press(widget)
-    assert errors == ["The fill failed unexpectedly: RuntimeError: out of luck"]
+    assert errors == ["The run failed unexpectedly: RuntimeError: out of luck"]
     assert "out of luck" in caplog.text
     assert len(viewer.layers) == 2
 
@@ -397,9 +398,9 @@ def test_foreign_file_runs_only_after_consent(
         asked.append(error)
         return consent
 
-    monkeypatch.setattr(module.InpaintWidget, "ask_for_file", lambda self: foreign_file)
-    monkeypatch.setattr(module.InpaintWidget, "ask_for_consent", consents)
-    widget.backend.value = module.OPEN_FILE
+    monkeypatch.setattr(InpaintWidget, "ask_for_file", lambda self: foreign_file)
+    monkeypatch.setattr(InpaintWidget, "ask_for_consent", consents)
+    widget.backend.value = OPEN_FILE
     assert widget.backend.value == foreign_file
     press(widget)
     assert [error.sha256 for error in asked] == [artifacts.sha256(foreign_file)]

@@ -9,15 +9,9 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
-from napari_inpaint._widgets.layers import (
-    hole_of,
-    mask_problem,
-    new_mask,
-    place_result,
-    provenance,
-    result_of,
-)
-from napari_inpaint._worker import Filled
+from napari_inpaint._widgets.layers import hole_of, mask_problem, new_mask
+from napari_inpaint._widgets.results import place_result, provenance, result_of
+from napari_inpaint._worker import Outcome
 
 PLACED = {
     "scale": (2, 0.5, 0.25),
@@ -114,9 +108,9 @@ def test_multiscale_image_gets_a_single_scale_result(viewer):
 
 def test_provenance_is_plain_and_names_what_it_was_made_from():
     image = Image(np.zeros((4, 5)), name="a", metadata={"napari_inpaint": {"backend": "first"}})
-    filled = Filled(image.data, 3, 1, "cpu", "ab12", 0.12345)
+    outcome = Outcome(image.data, 3, 1, "cpu", "ab12", 0.12345)
     options = {"backend": "second", "device": "auto", "dilate": 2}
-    record = provenance(image, new_mask(image), options, filled)
+    record = provenance(image, new_mask(image), options, outcome)
     assert json.loads(json.dumps(record)) == record
     assert record["backend"] == "second"
     assert record["artifact"] == "ab12"

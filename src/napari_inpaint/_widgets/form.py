@@ -1,33 +1,24 @@
-"""The Inpaint widget's form: its fields, their words and tooltips; what they do is elsewhere."""
+"""What the forms of all widgets have that fill a mask in an image."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from magicgui.widgets import (
-    ComboBox,
-    Container,
-    Label,
-    PushButton,
-    RadioButtons,
-    SpinBox,
-    Widget,
-)
-from qtpy.QtCore import Qt
+from magicgui.widgets import ComboBox, Container, PushButton, RadioButtons, SpinBox, Widget
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 from superqt import QCollapsible
 
-from napari_inpaint import registry
-from napari_inpaint.planning import STRATEGIES, Options, choose_backend
+from napari_inpaint.planning import STRATEGIES, Options
 
 from . import words
+from .backends import BackendField
+from .fields import fields, narrow, row, words_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_inpaint.backend import BackendInfo
     from napari_inpaint.device import ResolvedDevice
     from napari_inpaint.errors import UntrustedArtifactError
 
@@ -35,20 +26,24 @@ if TYPE_CHECKING:
 
 SLICE, STACK = "This slice", "Whole stack"
 FOLDED, UNFOLDED = "▸  More options", "▾  More options"
-OPEN_FILE = "open a file…"
 CONTEXTS = (16, 32, 64, 128, 256)  # px
-LABELS = 76  # px: as wide as "batch size"
 DILATE = 2  # px: the brush rarely covers the very rim of what should go
+HINT_LINES = 4  # as many as the longest hint takes in a narrow dock
 
 
-class InpaintForm(Container[Widget]):
-    """What the person sees: layers, backend, device, options, buttons, and two lines of words.
+class LayerForm(Container[Widget]):
+    """Fields for an image, a mask, a backend and a device; a hint above, a status line below.
+
+    Subclasses say in `build` what stands between the hint and the status line.
 
     Parameters
     ----------
     images, masks : callable
         Return the layers that can be chosen.
     """
+
+    NEEDS: ClassVar[set[str]]  # what a backend has to provide to be listed
+    WHAT: ClassVar[tuple[str, str]]  # the field that tells one slice from all: label, tooltip
 
     def __init__(self, images: Choices, masks: Choices) -> None:
         self.image = ComboBox(
@@ -68,42 +63,31 @@ class InpaintForm(Container[Widget]):
             text="Edit mask",
             tooltip="Show the mask again and select it, with the brush ready to paint.",
         )
-        self.backend = ComboBox(label="backend")
+        self.backend = BackendField(self.NEEDS)
         self.device = ComboBox(label="device", choices=[("auto", "auto")])
         self.what = RadioButtons(
-            label="fill",
+            label=self.WHAT[0],
             choices=[SLICE, STACK],
             orientation="horizontal",
-            tooltip=f"{STACK}: every slice on which something is painted.\n"
-            f"{SLICE}: only the slice that is shown; slices filled before stay filled.",
+            tooltip=self.WHAT[1],
         )
         self.what.value = STACK
-        self.inpaint = PushButton(text="Inpaint")
         self.cancel = PushButton(
             text="Cancel", enabled=False, tooltip="Stop after the current tile; nothing is kept."
         )
-        self.hint = Label(value="")
-        self.status = Label(value="")
-        buttons = _row(self.new_mask, self.edit_mask)
-        fields = _fields(self.image, self.mask, buttons, self.what, self.backend, self.device)
-        super().__init__(
-            widgets=[fields, self.hint, _row(self.inpaint, self.cancel), self.status],
-            labels=False,
-        )
+        # The room is kept, so that the buttons do not move under the mouse.
+        self.hint = words_line(HINT_LINES)
+        self.status = words_line()
+        masks_row = row(self.new_mask, self.edit_mask)
+        top = fields(self.image, self.mask, masks_row, self.what, self.backend, self.device)
+        super().__init__(widgets=[top, self.hint, *self.build(), self.status], labels=False)
         self._build_options()
-        for line in (self.hint, self.status):
-            line.native.setWordWrap(True)
-            line.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            line.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-        # Room for the longest hint, so that the buttons do not move under the mouse.
-        self.hint.native.setMinimumHeight(3 * self.hint.native.fontMetrics().lineSpacing() + 6)
-        self.hint.native.setAlignment(Qt.AlignmentFlag.AlignTop)
         for combo in (self.image, self.mask, self.backend, self.device):
-            # A long layer name must not make the whole dock wide.
-            combo.native.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            combo.native.setMinimumContentsLength(14)
+            narrow(combo.native)
+
+    def build(self) -> list[Widget]:
+        """Return what stands between the hint and the status line."""
+        raise NotImplementedError
 
     def _build_options(self) -> None:
         """Add what few people need, folded away, above the buttons."""
@@ -146,7 +130,7 @@ class InpaintForm(Container[Widget]):
             tooltip="The same seed gives the same fill. Only backends that draw at random heed it.",
         )
         # Kept here: the Qt side alone would not keep it.
-        self._options = _fields(
+        self._options = fields(
             self.dilate, self.feather, self.context, self.strategy, self.batch_size, self.seed
         )
         # The arrow is text, since an icon would keep the colour of the theme it was made in.
@@ -158,9 +142,9 @@ class InpaintForm(Container[Widget]):
         self.native.layout().insertWidget(1, folded)
 
     def chosen_options(self) -> dict[str, Any]:
-        """Return the options of `inpaint_steps` as the fields have them."""
+        """Return the options of a run as the fields have them."""
         return {
-            "backend": self._auto if self.backend.value == "auto" else self.backend.value,
+            "backend": self.backend.chosen,
             "device": self.device.value,
             "dilate": self.dilate.value,
             "feather": self.feather.value,
@@ -169,41 +153,6 @@ class InpaintForm(Container[Widget]):
             "batch_size": self.batch_size.value,
             "seed": self.seed.value,
         }
-
-    # --- backends ---------------------------------------------------------------------------
-
-    def show_backends(self, channels: int | None, files: list[Path]) -> None:
-        """List the backends that fill, what "auto" means for such an image, and opened files."""
-        self._auto = choose_backend(channels)
-        infos = [info for info in registry.list_backends() if "inpaint" in info.provides]
-        chosen = self.backend.value
-        choices: list[tuple[str, Any]] = [(f"auto ({self._auto})", "auto")]
-        choices += [(info.name, info.name) for info in infos]
-        choices += [(path.name, path) for path in files]
-        choices += [(OPEN_FILE, OPEN_FILE)]
-        with self.backend.changed.blocked():
-            self.backend.choices = lambda _: choices
-            values = [value for _, value in choices]
-            self.backend.value = chosen if chosen in values else "auto"
-        known = {info.name: info for info in infos}
-        for row in range(self.backend.native.count()):
-            value = self.backend.native.itemData(row)
-            tip = self._about_backend(value, known)
-            self.backend.native.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
-        self.backend.tooltip = self._about_backend(self.backend.value, known)
-
-    def _about_backend(self, value: Any, known: dict[str, BackendInfo]) -> str:
-        if value == "auto":
-            about = self._about_backend(self._auto, known)
-            return f"Takes the shipped backend that suits this image best.\nNow that is {about}"
-        if value == OPEN_FILE:
-            return "Use a TorchScript file (.pt). You are asked before it is run."
-        if value not in known:
-            return str(value)
-        info = known[value]
-        lines = [f"{info.name}: {info.title}", info.summary]
-        lines += [f"Licence: {info.licence}"] if info.licence else []
-        return "\n".join(line for line in lines if line)
 
     def ask_for_file(self) -> Path | None:
         """Let the person choose a TorchScript file."""
@@ -228,8 +177,6 @@ class InpaintForm(Container[Widget]):
         box.exec()
         return box.clickedButton() is trust
 
-    # --- devices ----------------------------------------------------------------------------
-
     def show_devices(self, names: list[str], auto: ResolvedDevice) -> None:
         """List the devices, and say which one "auto" takes and why."""
         chosen = self.device.value
@@ -238,18 +185,3 @@ class InpaintForm(Container[Widget]):
         self.device.choices = lambda _: choices
         self.device.value = chosen if chosen in names else "auto"
         self.device.tooltip = f"Where the backend runs. auto takes the {picked}: {auto.reason}."
-
-
-def _fields(*widgets: Widget) -> Container[Widget]:
-    """Return labelled fields, one below the other."""
-    fields: Container[Widget] = Container(widgets=widgets)
-    fields.margins = (0, 0, 0, 0)
-    for label in fields.native.findChildren(QLabel):
-        label.setMinimumWidth(LABELS)  # magicgui aligns by Qt's default font, not by napari's
-    return fields
-
-
-def _row(*widgets: Widget) -> Container[Widget]:
-    row = Container(widgets=widgets, layout="horizontal", labels=False, label="")
-    row.margins = (0, 0, 0, 0)
-    return row

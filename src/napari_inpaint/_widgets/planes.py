@@ -1,4 +1,4 @@
-"""The planes of an image that are filled, and how filled planes go back into an image.
+"""The planes of an image that are worked on, and how what is made of them goes back.
 
 A plane is what the viewer shows: Y and X, unless the person rolled the axes. There is one for
 every position of the sliders.
@@ -66,7 +66,7 @@ def is_empty(mask: MaskLayer, axes: tuple[int, int], only: Index | None = None) 
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """The planes of an image that have a hole.
+    """The planes of an image that are worked on.
 
     Attributes
     ----------
@@ -93,16 +93,29 @@ class Planes:
         """Return the planes, (N, h, w) or (N, h, w, C); slow for an image not in memory."""
         return np.stack([np.asarray(self.source[index][self.box]) for index in self.indices])
 
+    def cut(self, array: Any) -> NDArray[Any]:
+        """Return a copy of the same planes, (N, h, w), of an array that lies on the image."""
+        view = _planes_last(array, self.axes, self._ndim)
+        return np.stack([np.asarray(view[index][self.box]) for index in self.indices])
+
+    def write(self, values: NDArray[Any], array: NDArray[Any]) -> None:
+        """Write planes, (N, h, w), into an array that lies on the image."""
+        view = _planes_last(array, self.axes, self._ndim)
+        for index, plane in zip(self.indices, values, strict=True):
+            view[index][self.box] = plane
+
+    @property
+    def _ndim(self) -> int:
+        return len(self.indices[0]) + 2
+
     def paste(self, filled: NDArray[Any], onto: Any) -> Any:
-        """Return a copy of the array `onto`, shaped as the image, with the filled planes."""
-        at = dict(zip(self.indices, filled, strict=True))
-        ndim = len(self.indices[0]) + 2
+        """Return a copy of the array `onto`, which lies on the image, with the filled planes."""
         if isinstance(self.source, np.ndarray):
             result = np.array(onto)
-            view = _planes_last(result, self.axes, ndim)
-            for index, plane in at.items():
-                view[index][self.box] = plane
+            self.write(filled, result)
             return result
+        at = dict(zip(self.indices, filled, strict=True))
+        ndim = self._ndim
         pasted = _planes_last(_lazy(onto), self.axes, ndim).map_blocks(
             _paste_block, at, self.box, dtype=onto.dtype, name=f"inpainted-{uuid4().hex}"
         )
@@ -110,14 +123,15 @@ class Planes:
 
 
 def select_planes(
-    image: Image, mask: MaskLayer, axes: tuple[int, int], only: Index | None = None
+    image: Image, mask: MaskLayer | None, axes: tuple[int, int], only: Index | None = None
 ) -> Planes:
-    """Choose the planes to fill: the one at `only`, or all that have a hole.
+    """Choose the planes to work on: the one at `only`, or all that have a hole.
 
     Parameters
     ----------
     image, mask : layer
-        The mask fits the image (see `mask_problem`).
+        The mask fits the image (see `mask_problem`). None: nothing is hole, and every plane is
+        worked on.
     axes : tuple of int
         The image's two axes in which a plane lies.
     only : tuple of int, optional
@@ -128,32 +142,38 @@ def select_planes(
     InpaintError
         If the mask does not fit, or marks nothing there.
     """
-    if problem := mask_problem(mask, image):
+    if mask is not None and (problem := mask_problem(mask, image)):
         raise InpaintError(problem)
     array = pixels(image)
     in_memory = isinstance(array, np.ndarray)
     source = _planes_last(array if in_memory else _lazy(array), axes, image.ndim)
-    holes = _planes_last(hole_of(mask, image), axes, image.ndim)
+    nothing = np.broadcast_to(False, spatial_shape(image))
+    holes = _planes_last(nothing if mask is None else hole_of(mask, image), axes, image.ndim)
     positions = product(*map(range, holes.shape[:-2])) if only is None else [only]
     indices, hole = [], []
     for index in positions:
         plane = np.asarray(holes[index]) != 0
-        if plane.any() or (in_memory and not _all_finite(source[index])):
+        if mask is None or plane.any() or (in_memory and not _all_finite(source[index])):
             indices.append(index)
             hole.append(plane)
-        if plane.all():
-            raise ShapeError(
-                f"The mask “{mask.name}” covers the whole image"
-                + (f" at slice {', '.join(map(str, index))}" if index else "")
-                + ": nothing known is left to fill it from. Mask less of it."
-            )
-    if not indices:
+        if mask is not None and plane.all():
+            raise ShapeError(_covered(mask, index))
+    if mask is not None and not indices:
         where = "" if only is None or image.ndim == 2 else " on this slice"
         raise InpaintError(
             f"The mask “{mask.name}” is empty{where}. Paint over what should be filled."
         )
-    box = (slice(None), slice(None)) if in_memory else _around(np.logical_or.reduce(hole))
+    whole = in_memory or mask is None
+    box = (slice(None), slice(None)) if whole else _around(np.logical_or.reduce(hole))
     return Planes(source, axes, indices, box, np.stack([plane[box] for plane in hole]))
+
+
+def _covered(mask: MaskLayer, index: Index) -> str:
+    where = f" at slice {', '.join(map(str, index))}" if index else ""
+    return (
+        f"The mask “{mask.name}” covers the whole image{where}: nothing known is left to fill it "
+        "from. Mask less of it."
+    )
 
 
 def _all_finite(plane: NDArray[Any]) -> bool:

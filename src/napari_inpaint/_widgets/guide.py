@@ -1,0 +1,275 @@
+"""The widget Segment and guide: see what stands behind the mask, repaint it, fill accordingly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+
+from napari_inpaint._worker import report
+from napari_inpaint.errors import InpaintError
+
+from . import guide_runs as runs
+from . import maps, words
+from .form import SLICE
+from .guide_form import COUNT, DOUBTS, SPLIT, GuideForm
+from .guide_runs import Scene
+from .layers import fit_problem, mask_problem
+from .planes import is_empty, select_planes
+from .results import has_fills, outline
+from .variants import VariantLayers
+from .widget import LayerWidget, follow
+
+if TYPE_CHECKING:
+    from magicgui.widgets import ComboBox, Widget
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+    from napari_inpaint._worker import Outcome
+    from napari_inpaint.backend import ClassInfo
+
+    from .order import Order
+
+PAINTING = ("paint", "fill", "polygon")  # modes of a Labels layer
+
+
+class GuideWidget(LayerWidget, GuideForm):
+    """Segments an image, hole included, and fills the hole as the labels say.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The viewer whose layers are offered.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        self._stale = self._painted = False
+        self._drawn = 0  # how often variants were drawn: each time with another seed
+        self._variants = VariantLayers(napari_viewer.layers)
+        super().__init__(napari_viewer)
+
+    def _connect(self) -> None:
+        super()._connect()
+        self.picker.picked.connect(self._pick)
+        self.segment.changed.connect(self._start_segmenting)
+        self.fill.changed.connect(self._start_filling)
+        self.variants.changed.connect(self._start_drawing)
+        self.reliability.changed.connect(self._start_doubting)
+        self.split.changed.connect(self._start_splitting)
+        self.previous.changed.connect(lambda: self._show_variant(-1))
+        self.following.changed.connect(lambda: self._show_variant(+1))
+        self.keep.changed.connect(self._keep_variant)
+        self.drop.changed.connect(self._drop_variants)
+
+    # --- layers and classes -----------------------------------------------------------------
+
+    def label_layers(self, field: Widget) -> list[Any]:
+        """Return the layers that can hold labels."""
+        return self._layers(Labels)
+
+    @property
+    def _fields(self) -> dict[str, ComboBox]:
+        return {**super()._fields, "labels": self.class_map}
+
+    def _fitting(self, new_image: bool) -> dict[str, Any]:
+        chosen = super()._fitting(new_image)
+        labels = self.class_map.value
+        if new_image and labels is None:
+            labels = maps.map_of(chosen["image"], self._viewer.layers)
+        return {**chosen, "labels": labels}
+
+    def _watch(self, name: str, before: Layer | None, after: Layer | None) -> None:
+        super()._watch(name, before, after)
+        if name == "mask":
+            follow(before, after, ("labels_update", "data"), self._mask_changed)
+            self._stale = True
+        else:
+            follow(before, after, ("labels_update",), self._labels_painted)
+            follow(before, after, ("selected_label", "mode"), self._mark_class)
+            self._painted = False
+
+    def _mask_changed(self, *_: Any) -> None:
+        self._stale = True
+
+    def _labels_painted(self, *_: Any) -> None:
+        self._painted = True
+
+    def _classes(self) -> tuple[ClassInfo, ...]:
+        info = self.backend.info
+        return info.classes if info is not None else ()
+
+    def _pick(self, number: int) -> None:
+        """Make the labels ready to be painted with a class; 0 rubs out."""
+        labels = self.class_map.value
+        if labels is None:
+            return
+        self._viewer.dims.ndisplay = 2
+        labels.visible = True
+        self._viewer.layers.selection.active = labels
+        outline(self.mask.value, self.image.value)
+        if number == 0:
+            labels.mode = "erase"
+        else:
+            labels.selected_label = number
+            if labels.mode not in PAINTING:
+                labels.mode = "paint"
+        self.refresh()
+
+    def _mark_class(self, *_: Any) -> None:
+        labels = self.class_map.value
+        if labels is None:
+            self.picker.mark(-1)
+        else:
+            self.picker.mark(0 if labels.mode == "erase" else labels.selected_label)
+
+    # --- what to do next --------------------------------------------------------------------
+
+    def refresh(self, *_: Any) -> None:
+        """Say what to do next, and enable what can be pressed."""
+        super().refresh()
+        running = self._run is not None
+        unseen = self._unseen()
+        hollow = unseen or self._hollow()
+        unguided = self._unguided() if unseen is None else unseen
+        self.show_backend(self.backend.info)
+        self.show_position(self._variants.at, len(self._variants.open))
+        self.picker.setEnabled(unguided is None)
+        self._mark_class()
+        for button, missing, tip in (
+            (self.segment, unseen, "Name what each pixel shows, in a Labels layer."),
+            (self.fill, unguided or hollow, "Fill the mask as the labels say, in a new layer."),
+            (self.variants, hollow, f"Fill the mask in {COUNT} different ways, to choose from."),
+            (self.reliability, hollow, DOUBTS),
+            (self.split, unguided, SPLIT),
+        ):
+            button.enabled = not running and missing is None
+            button.tooltip = missing or tip
+        self.hint.value = "" if running else unseen or self._next(hollow, unguided)
+
+    def _unseen(self) -> str | None:
+        """Say what is missing to segment the image, or None."""
+        image, mask = self.image.value, self.mask.value
+        if self.backend.chosen is None:
+            return words.NO_GUIDE
+        if problem := self.backend.problem:
+            return problem
+        if image is None:
+            return words.NO_IMAGE
+        if mask is not None and (problem := mask_problem(mask, image)):
+            return problem
+        if image.ndim > 2 and self.what.value == SLICE and self._plane()[1] is None:
+            return words.NO_SLICE
+        return None
+
+    def _hollow(self) -> str | None:
+        """Say what is missing to have a hole, or None; the image and the mask fit."""
+        mask = self.mask.value
+        if mask is None:
+            return words.MASK_FIRST
+        axes, only = self._plane()
+        if is_empty(mask, axes, only):
+            return words.PAINT_FIRST if is_empty(mask, axes) else words.EMPTY_SLICE
+        return None
+
+    def _unguided(self) -> str | None:
+        """Say what is missing to have labels, or None; the image and the mask fit."""
+        labels = self.class_map.value
+        if labels is None:
+            return words.NO_LABELS
+        if labels is self.mask.value:
+            return words.SAME_LAYER
+        names = maps.class_names(labels)
+        if names is not None and names != [each.name for each in self._classes()]:
+            return words.other_classes(labels.name)
+        return fit_problem(labels, self.image.value, "labels", "Segment")
+
+    def _next(self, hollow: str | None, unguided: str | None) -> str:
+        """Say what to do next; nothing hinders segmenting."""
+        labels, image = self.class_map.value, self.image.value
+        if labels is None:
+            return hollow or words.SEGMENT
+        if unguided or hollow:
+            return unguided or hollow or ""
+        if len(self._variants.open) > 1:
+            return words.FLIP
+        if not labels.visible and has_fills(self._viewer.layers, image):
+            return words.COMPARE
+        if self._stale and maps.is_map(labels):
+            return words.STALE
+        return words.FILL if self._painted else words.REPAINT
+
+    # --- running ----------------------------------------------------------------------------
+
+    def _scene(self, hole_needed: bool) -> Scene | None:
+        """Return what is chosen now; None, and the reason said, if it cannot be worked on."""
+        image, mask = self.image.value, self.mask.value
+        axes, only = self._plane()
+        if not hole_needed and mask is not None and is_empty(mask, axes, only):
+            mask = None
+        try:
+            planes = select_planes(image, mask, axes, only)
+        except InpaintError as error:
+            self._say(report(error))
+            return None
+        layers, labels = self._viewer.layers, self.class_map.value
+        options, classes = self.chosen_options(), self._classes()
+        return Scene(layers, image, mask, labels, planes, only, options, classes)
+
+    def _begin(
+        self,
+        hole_needed: bool,
+        order_of: Callable[[Scene], Order],
+        show: Callable[[Scene, Order, Outcome], str],
+    ) -> None:
+        scene = self._scene(hole_needed)
+        if scene is not None:
+            order = order_of(scene)
+            self._launch(order, lambda outcome: show(scene, order, outcome))
+
+    def _start_segmenting(self) -> None:
+        self._stale = False
+        self._begin(False, runs.segmenting, self._show_map)
+
+    def _show_map(self, scene: Scene, order: Order, outcome: Outcome) -> str:
+        labels, text = runs.show_map(scene, order, outcome)
+        self.class_map.value = labels
+        self._painted = False
+        self._viewer.layers.selection.active = labels
+        return text
+
+    def _start_filling(self) -> None:
+        labels = self.class_map.value
+        self._begin(True, lambda scene: runs.filling(scene, labels), runs.show_fill)
+
+    def _start_doubting(self) -> None:
+        self._begin(True, runs.doubting, runs.show_reliability)
+
+    def _start_splitting(self) -> None:
+        labels = self.class_map.value
+        self._begin(False, lambda scene: runs.splitting(scene, labels), runs.show_instances)
+
+    # --- variants ---------------------------------------------------------------------------
+
+    def _start_drawing(self) -> None:
+        self._begin(True, lambda scene: runs.drawing(scene, COUNT), self._show_variants)
+
+    def _show_variants(self, scene: Scene, order: Order, outcome: Outcome) -> str:
+        new = runs.show_variants(scene, order, outcome, self._drawn + 1)
+        self._drawn += len(new)
+        self._variants.add(new)
+        return f"{words.count(len(new), 'variant')} {order.how(outcome)}.{scene.hide()}"
+
+    def _show_variant(self, step: int) -> None:
+        self._variants.show(self._variants.at + step)
+        self.refresh()
+
+    def _keep_variant(self) -> None:
+        kept = self._variants.keep()
+        self._say(f"Kept “{kept.name}”.")
+        self.refresh()
+
+    def _drop_variants(self) -> None:
+        self._variants.drop()
+        self._say("All variants were removed.")
+        self.refresh()
