@@ -7,7 +7,11 @@ import pytest
 
 from napari_inpaint import samples
 
-SAMPLES = {"photo": ("YXC", (400, 600, 3), "uint8"), "stack": ("TYX", (48, 130, 130), "uint16")}
+SAMPLES = {
+    "photo": ("YXC", (400, 600, 3), "uint8"),
+    "stack": ("TYX", (48, 130, 130), "uint16"),
+    "nuclei": ("YX", (130, 130), "uint16"),
+}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -29,7 +33,7 @@ def test_damage_is_exactly_the_hole(name):
         changed = changed.any(-1)
     assert not (changed & ~sample.mask).any()
     assert changed[sample.mask].mean() > 0.99
-    assert 0.02 < sample.mask.mean() < 0.10
+    assert 0.02 < sample.mask.mean() < 0.20
 
 
 def test_stack_has_holes_that_stay_and_one_that_moves():

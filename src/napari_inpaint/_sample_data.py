@@ -23,6 +23,11 @@ def stack() -> list[LayerData]:
     return _layers(samples.stack())
 
 
+def nuclei() -> list[LayerData]:
+    """Return the nuclei and the mask of what is lost."""
+    return _layers(samples.nuclei())
+
+
 def _layers(sample: samples.Sample) -> list[LayerData]:
     axis_labels = tuple(sample.axes.replace("C", "").lower())
     image = {

@@ -25,7 +25,12 @@ def test_widget_is_in_the_filter_menu(manifest):
 
 
 @pytest.mark.parametrize(
-    ("sample", "shape", "rgb"), [("photo", (400, 600, 3), True), ("stack", (48, 130, 130), False)]
+    ("sample", "shape", "rgb"),
+    [
+        ("photo", (400, 600, 3), True),
+        ("stack", (48, 130, 130), False),
+        ("nuclei", (130, 130), False),
+    ],
 )
 def test_sample_opens_as_image_with_its_mask(make_napari_viewer, sample, shape, rgb):
     viewer = make_napari_viewer()

@@ -1,4 +1,4 @@
-"""Two pictures to try a fill on: a photo and a microscopy stack, both with damage that is known.
+"""Pictures to try a fill on: a photo, a microscopy stack and nuclei, with damage that is known.
 
 The damage is drawn into good pictures, so `Sample.truth` holds what a perfect fill would restore.
 """
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 FOLDER = Path(__file__).parent
+STACK = "cancer_cell_migration.tif"
+STACK_CREDIT = "Tinevez, J.-Y. & Jacquemet, G., Zenodo record 5206107 (cropped); CC BY 4.0"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def stack() -> Sample:
     """Return migrating cell nuclei, (48, 130, 130) uint16: with dust, a dead line and debris."""
     from tifffile import imread
 
-    truth = imread(FOLDER / "cancer_cell_migration.tif")
+    truth = imread(FOLDER / STACK)
     image = truth.copy()
     still, drifting = _dust_and_dead_line(truth.shape), _debris(truth.shape)
     image[still] = 0
@@ -88,7 +90,34 @@ def stack() -> Sample:
         mask=still | drifting,
         truth=truth,
         axes="TYX",
-        credit="Tinevez, J.-Y. & Jacquemet, G., Zenodo record 5206107 (cropped); CC BY 4.0",
+        credit=STACK_CREDIT,
+    )
+
+
+def nuclei() -> Sample:
+    """Return the stack's last frame, (130, 130) uint16: two nuclei and a gap are lost.
+
+    For a fill that is guided by labels: paint nuclei where they should be.
+    """
+    from tifffile import imread
+
+    truth = imread(FOLDER / STACK)[-1]
+    height, width = truth.shape
+    canvas = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(canvas)
+    for box in ((28, 44, 88, 72), (90, 64, 124, 104)):  # left, top, right, bottom
+        draw.ellipse(box, fill=1)
+    mask = np.asarray(canvas)
+    image = truth.copy()
+    image[mask] = 0
+    return Sample(
+        name="nuclei",
+        title="Nuclei to repaint",
+        image=image,
+        mask=mask,
+        truth=truth,
+        axes="YX",
+        credit=STACK_CREDIT,
     )
 
 
