@@ -1,7 +1,7 @@
 """Score artifacts beside classical fills: ``python -m training.evaluate exported/*.pt --data DIR``.
 
 Every row of the tables sees the same pictures and the same holes. Composites are rounded to 8 bits
-before they are measured, as a person would save them.
+before they are measured, as a person would save them. ``--upscale`` scores enlarging instead.
 """
 
 import argparse
@@ -20,23 +20,23 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from napari_inpaint import registry
-from training import metrics
+from napari_inpaint.artifacts import read_manifest
+from training import metrics, upscaling
+from training.command import at_least, command, new_file
 from training.data import Picture, centre_crop, load_pictures, to_tensor
+from training.drawn import SCENES, validation_scenes
 from training.export import load_artifact, record_scores
+from training.fid_lpips import FID, LPIPS
 from training.masks import AREA_BINS, Mask, irregular
+from training.pictures import highest_class
+from training.report import SHARES, tables
 
 Image = NDArray[np.uint8]
 Fill = Callable[[Tensor, Tensor], Tensor]
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic")
-SHARES = tuple(f"{low:.0%} to {high:.0%}" for low, high in AREA_BINS)
-#: Whole-image PSNR, dB, by hole share, as ISNet's table 3 prints them for Places2.
-PUBLISHED = {
-    "contextual attention": (24.36, 21.19, 19.13, 17.75),
-    "PConv": (28.02, 24.90, 22.45, 20.86),
-    "EdgeConnect": (27.95, 24.92, 22.84, 21.16),
-    "ISNet": (31.41, 26.88, 23.90, 21.34),
-}
+BESIDE = (*CLASSICAL, "bicubic")
+"""Methods whose scores stand beside an artifact's own in its manifest."""
 
 
 class Case(NamedTuple):
@@ -130,12 +130,22 @@ def by_share(values: list[float], cases: list[Case]) -> dict[str, float]:
     }
 
 
-def summarise(row: Row, cases: list[Case]) -> dict[str, Any]:
-    """Return a row's scores: means with intervals, PSNR by share, texture, milliseconds."""
+def summarise(
+    row: Row, cases: list[Case], fid: FID | None = None, lpips: LPIPS | None = None
+) -> dict[str, Any]:
+    """Return a row's scores: means with intervals, PSNR by share, texture, milliseconds.
+
+    FID and LPIPS are among them if their networks are given.
+    """
+    truths = [case.image for case in cases]
+    learned = {}
+    if lpips is not None:
+        pairs = zip(row.fills, truths, strict=True)
+        learned["LPIPS"] = round(float(np.mean([lpips(*pair) for pair in pairs])), 4)
+    if fid is not None:
+        learned["FID"] = round(fid(row.fills, truths), 2)
     means = {key: float(np.mean(values)) for key, values in row.scores.items()}
-    texture = metrics.texture_distance(
-        row.fills, [case.image for case in cases], [case.mask for case in cases]
-    )
+    texture = metrics.texture_distance(row.fills, truths, [case.mask for case in cases])
     return {
         "hole dB": round(means["hole dB"], 2),
         "hole dB, 95 % interval": [round(x, 2) for x in metrics.interval(row.scores["hole dB"])],
@@ -145,42 +155,10 @@ def summarise(row: Row, cases: list[Case]) -> dict[str, Any]:
         "SSIM, 95 % interval": [round(x, 4) for x in metrics.interval(row.scores["SSIM"])],
         "L1 %": round(means["L1 %"], 2),
         "texture": round(texture, 1),
+        **learned,
         "ms": round(float(np.median(row.milliseconds))),
         "fills": len(cases),
     }
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """Draw a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def tables(scores: dict[str, dict[str, Any]]) -> str:
-    """Draw the scores: inside the hole, then the whole image beside published rows."""
-    inside = []
-    for name, row in scores.items():
-        low, high = row["hole dB, 95 % interval"]
-        shares = [f"{value:.2f}" for value in row["hole dB by share"].values()]
-        maps = [f"{row[key]:.3f}" if key in row else "" for key in ("mIoU known", "mIoU hole")]
-        hole = f"{row['hole dB']:.2f} ({low:.2f} to {high:.2f})"
-        others = [f"{row['SSIM']:.3f}", f"{row['L1 %']:.2f}", f"{row['texture']:.1f}"]
-        inside.append([name, hole, *shares, *others, *maps, str(row["ms"])])
-    head = ["method", "hole dB (95 %)", *SHARES, "SSIM", "L1 %", "texture", "mIoU known"]
-    whole = [
-        [name, *(f"{value:.2f}" for value in row["dB by share"].values())]
-        for name, row in scores.items()
-    ]
-    whole += [
-        [f"*{name}, published, other data*", *(f"{value:.2f}" for value in values)]
-        for name, values in PUBLISHED.items()
-    ]
-    return "\n\n".join(
-        [
-            markdown([*head, "mIoU hole", "ms"], inside),
-            markdown(["whole image, dB", *SHARES], whole),
-        ]
-    )
 
 
 def draw_sheet(rows: dict[str, Row], cases: list[Case], path: Path, count: int = 12) -> None:
@@ -201,40 +179,107 @@ def draw_sheet(rows: dict[str, Row], cases: list[Case], path: Path, count: int =
     cv2.imwrite(str(path), cv2.cvtColor(np.vstack(lines), cv2.COLOR_RGB2BGR))
 
 
-def main() -> None:
-    """Read the command line and score."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("artifacts", type=Path, nargs="*")
-    parser.add_argument("--data", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--split", default="", help="name of a list in training/splits")
-    parser.add_argument("--instances", action="store_true", help="the labels are instances")
-    parser.add_argument("--pictures", type=int, default=48, help="at most this many")
-    parser.add_argument("--size", type=int, default=256, help="side of the squares, px")
-    parser.add_argument("--sheet", type=Path, help="draw 12 cases into this picture")
-    parser.add_argument("--json", type=Path, help="write all scores to this file")
-    parser.add_argument("--record", action="store_true", help="write scores into the manifests")
-    args = parser.parse_args()
+def open_artifacts(paths: list[Path], cases: list[Case]) -> dict[str, nn.Module]:
+    """Load artifacts by the names of their files.
 
-    pictures = load_pictures(args.data, args.split, validation=True, instances=args.instances)
-    cases = make_cases(pictures[:: -(-len(pictures) // args.pictures)], args.size)
+    Raises
+    ------
+    ArtifactError, ValueError
+        If a file is no artifact, its name is taken, or its classes are not those of the labels.
+    """
+    highest = highest_class(case.labels for case in cases if case.labels is not None)
+    artifacts: dict[str, nn.Module] = {}
+    for path in paths:
+        manifest = read_manifest(path)
+        if path.stem in ("mean", *BESIDE, *artifacts):
+            raise ValueError(f"Two rows would be named {path.stem}. Rename {path}.")
+        if manifest is not None and 0 < len(manifest.classes) <= highest:
+            raise ValueError(
+                f"{path} has {len(manifest.classes)} classes, the labels hold the id {highest}. "
+                "Score it on pictures of its own kind, or with --instances if these are instances."
+            )
+        artifacts[path.stem] = load_artifact(path)
+    return artifacts
+
+
+def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
+    """Score all methods on the protocol's holes, print the tables, draw the sheet."""
+    cases = make_cases(pictures, args.size)
+    artifacts = open_artifacts(args.artifacts, cases)
+    fid = FID(args.fid) if args.fid else None
+    lpips = LPIPS(*args.lpips) if args.lpips else None
     device = torch.device("cpu")
     methods: dict[str, Fill] = {"mean": fill_mean}
     methods |= {name: registry.get_backend(name).load(device).inpaint for name in CLASSICAL}
-    methods |= {path.stem: load_artifact(path) for path in args.artifacts}
-    rows = {name: run(fill, cases, name) for name, fill in methods.items()}
-    scores = {name: summarise(row, cases) for name, row in rows.items()}
-    for name, fill in methods.items():
-        if hasattr(fill, "segment") and cases[0].labels is not None:
-            scores[name] |= score_maps(fill, cases)  # type: ignore[arg-type]
+    rows = {name: run(fill, cases, name) for name, fill in (methods | artifacts).items()}
+    scores = {name: summarise(row, cases, fid, lpips) for name, row in rows.items()}
+    for name, artifact in artifacts.items():
+        if hasattr(artifact, "segment") and cases[0].labels is not None:
+            scores[name] |= score_maps(artifact, cases)
     print(tables(scores))
-    if args.json:
-        args.json.write_text(json.dumps(scores, indent=1) + "\n")
     if args.sheet:
         draw_sheet(rows, cases, args.sheet)
+    return scores
+
+
+def score_enlarging(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
+    """Score enlarging by artifacts beside bicubic interpolation, and print the table."""
+    methods: dict[str, upscaling.Enlarge] = {"bicubic": upscaling.bicubic}
+    artifacts = open_artifacts(args.artifacts, [])
+    methods |= {name: upscaling.by_filling(each) for name, each in artifacts.items()}
+    scores = {
+        name: upscaling.score(enlarge, pictures, args.size) for name, enlarge in methods.items()
+    }
+    print(upscaling.table(scores))
+    return scores
+
+
+def read_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("artifacts", type=Path, nargs="*")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder of pictures")
+    source.add_argument("--drawn", choices=SCENES, help="scenes drawn by a program, without data")
+    parser.add_argument("--split", default="", help="name of a list in training/splits")
+    parser.add_argument("--instances", action="store_true", help="the labels are instances")
+    parser.add_argument("--pictures", type=at_least(1), default=48, help="at most this many")
+    parser.add_argument("--size", type=at_least(32), default=256, help="side of the squares, px")
+    parser.add_argument("--upscale", action="store_true", help="score enlarging by 2, 3 and 4")
+    parser.add_argument("--fid", type=Path, metavar="INCEPTION", help="inception-2015-12-05.pt")
+    parser.add_argument(
+        "--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"),
+        help="torchvision's alexnet and LPIPS's alex.pth",
+    )  # fmt: skip
+    parser.add_argument(
+        "--sheet", type=new_file(".png", ".jpg"), help="draw 12 cases into this picture"
+    )
+    parser.add_argument("--json", type=new_file(".json"), help="write all scores to this file")
+    parser.add_argument("--record", action="store_true", help="write scores into the manifests")
+    return parser.parse_args()
+
+
+@command
+def main() -> None:
+    """Read the command line and score."""
+    args = read_arguments()
+    if args.drawn:
+        pictures = validation_scenes(args.drawn, args.pictures, args.size)
+        data = f"drawn scenes ({args.drawn})"
+    else:
+        pictures = load_pictures(args.data, args.split, validation=True, instances=args.instances)
+        pictures = pictures[:: -(-len(pictures) // args.pictures)]
+        data = args.data.resolve().name
+    scores = (score_enlarging if args.upscale else score_fills)(args, pictures)
+    if args.json:
+        args.json.write_text(json.dumps(scores, indent=1) + "\n")
     if args.record:
         for path in args.artifacts:
-            beside = {name: scores[name] for name in (*CLASSICAL, path.stem)}
-            record_scores(path, {f"{args.data.name}, {args.size} px": beside})
+            beside = {
+                name: row for name, row in scores.items() if name in BESIDE or name == path.stem
+            }
+            protocol = f"{data}, {args.size} px" + ", enlarging" * args.upscale
+            record_scores(path, {protocol: beside})
 
 
 if __name__ == "__main__":

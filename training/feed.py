@@ -9,8 +9,9 @@ import cv2
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
-from training.data import UNLABELLED, HoleDataset, Picture, load_pictures
+from training.data import HoleDataset, Picture, load_pictures
 from training.drawn import SCENES, Mixture, validation_scenes
+from training.pictures import highest_class
 from training.recipe import Phase, Recipe
 from training.step import Batch
 
@@ -33,7 +34,7 @@ def check_labels(recipe: Recipe, pictures: Sequence[Picture]) -> None:
             f"{recipe.name} learns from class maps; {len(pictures) - len(maps)} of {len(pictures)} "
             "pictures have none. Put pictures into images/ and maps of equal names into labels/."
         )
-    highest = max(int(each[each != UNLABELLED].max(initial=0)) for each in maps)
+    highest = highest_class(maps)
     if highest >= len(recipe.classes):
         names = ", ".join(each.name for each in recipe.classes)
         raise ValueError(

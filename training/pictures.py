@@ -1,5 +1,6 @@
 """One picture and its labels, from their files to arrays."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,6 +141,11 @@ def instance_classes(instances: NDArray[Any]) -> Labels:
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     boundary = cv2.dilate(instances, cross) != cv2.erode(instances, cross)
     return np.where(boundary, np.uint8(2), (instances > 0).view(np.uint8))
+
+
+def highest_class(maps: Iterable[Labels]) -> int:
+    """Return the highest id in (H, W) class maps; 0 if there is none."""
+    return max((int(each[each != UNLABELLED].max(initial=0)) for each in maps), default=0)
 
 
 def load_picture(
