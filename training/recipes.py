@@ -287,7 +287,7 @@ _SPGNET_NUCLEI = replace(
     zoom=1.5,
     phases=(
         Phase(steps=300, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
-        Phase(steps=3_200, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
+        Phase(steps=2_300, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
     ),
 )
 _SPGNET_SMOKE = smoke(
@@ -321,8 +321,8 @@ _SGENET_STREET = replace(
     network=partial(SGENet, classes=11, base=16, hidden=32, fold=2, residual=True),
     losses=LossWeights(known=1, hole=6, coarse=0.5, segmentation=0.2),
     phases=(
-        Phase(steps=3_500, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
-        Phase(steps=300, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=2_700, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
+        Phase(steps=200, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
     ),
     **_ON_STREETS,
 )
