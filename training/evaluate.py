@@ -120,6 +120,21 @@ def score_maps(artifact: nn.Module, cases: list[Case]) -> dict[str, float]:
     return {name: round(metrics.mean_iou(count), 3) for name, count in counts.items()}
 
 
+@torch.inference_mode()
+def score_reliability(artifact: nn.Module, fills: list[Image], cases: list[Case]) -> dict[str, Any]:
+    """Return the fills' L1 error and the share of the hole's pixels, by reliability.
+
+    Errors should fall from the first row to the last: SGE-Net's figure 8, measured.
+    """
+    errors, reliable = [], []
+    for fill, case in zip(tqdm(fills, desc="reliability", leave=False), cases, strict=True):
+        certain = artifact.reliability(*tensors(case))[0, 0].numpy()  # type: ignore[operator]
+        error = np.abs(fill.astype(np.float32) - case.image).mean(-1) / 255
+        errors.append(error[case.mask])
+        reliable.append(certain[case.mask])
+    return metrics.error_by_reliability(np.concatenate(errors), np.concatenate(reliable))
+
+
 def by_share(values: list[float], cases: list[Case]) -> dict[str, float]:
     """Return the mean of the values for each hole share."""
     return {
@@ -179,7 +194,7 @@ def draw_sheet(rows: dict[str, Row], cases: list[Case], path: Path, count: int =
     cv2.imwrite(str(path), cv2.cvtColor(np.vstack(lines), cv2.COLOR_RGB2BGR))
 
 
-def open_artifacts(paths: list[Path], cases: list[Case]) -> dict[str, nn.Module]:
+def open_artifacts(args: argparse.Namespace, cases: list[Case]) -> dict[str, nn.Module]:
     """Load artifacts by the names of their files.
 
     Raises
@@ -189,10 +204,12 @@ def open_artifacts(paths: list[Path], cases: list[Case]) -> dict[str, nn.Module]
     """
     highest = highest_class(case.labels for case in cases if case.labels is not None)
     artifacts: dict[str, nn.Module] = {}
-    for path in paths:
+    for path in args.artifacts:
         manifest = read_manifest(path)
         if path.stem in ("mean", *BESIDE, *artifacts):
             raise ValueError(f"Two rows would be named {path.stem}. Rename {path}.")
+        if args.record and manifest is None:
+            raise ValueError(f"{path} has no manifest to record scores in. Leave --record out.")
         if manifest is not None and 0 < len(manifest.classes) <= highest:
             raise ValueError(
                 f"{path} has {len(manifest.classes)} classes, the labels hold the id {highest}. "
@@ -205,7 +222,7 @@ def open_artifacts(paths: list[Path], cases: list[Case]) -> dict[str, nn.Module]
 def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
     """Score all methods on the protocol's holes, print the tables, draw the sheet."""
     cases = make_cases(pictures, args.size)
-    artifacts = open_artifacts(args.artifacts, cases)
+    artifacts = open_artifacts(args, cases)
     fid = FID(args.fid) if args.fid else None
     lpips = LPIPS(*args.lpips) if args.lpips else None
     device = torch.device("cpu")
@@ -216,6 +233,8 @@ def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, 
     for name, artifact in artifacts.items():
         if hasattr(artifact, "segment") and cases[0].labels is not None:
             scores[name] |= score_maps(artifact, cases)
+        if hasattr(artifact, "reliability"):
+            scores[name]["reliability"] = score_reliability(artifact, rows[name].fills, cases)
     print(tables(scores))
     if args.sheet:
         draw_sheet(rows, cases, args.sheet)
@@ -225,7 +244,7 @@ def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, 
 def score_enlarging(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
     """Score enlarging by artifacts beside bicubic interpolation, and print the table."""
     methods: dict[str, upscaling.Enlarge] = {"bicubic": upscaling.bicubic}
-    artifacts = open_artifacts(args.artifacts, [])
+    artifacts = open_artifacts(args, [])
     methods |= {name: upscaling.by_filling(each) for name, each in artifacts.items()}
     scores = {
         name: upscaling.score(enlarge, pictures, args.size) for name, enlarge in methods.items()

@@ -118,6 +118,30 @@ def mean_iou(counts: NDArray[np.int64]) -> float:
     return float((counts[0, occurs] / counts[1, occurs]).mean()) if occurs.any() else float("nan")
 
 
+def error_by_reliability(errors: Floats, reliability: Floats) -> dict[str, dict[str, float]]:
+    """Return the mean error and the share of the pixels in each quarter of the reliability.
+
+    Parameters
+    ----------
+    errors, reliability : (N,) arrays
+        Of hole pixels: absolute differences on the scale [0, 1], and reliability in [0, 1].
+
+    Returns
+    -------
+    dict
+        "0 to 0.25" and so on, each with "share %" and "L1 %"; quarters without pixels are left out.
+    """
+    quarters = np.minimum((4 * reliability).astype(int), 3)
+    return {
+        f"{quarter / 4:g} to {(quarter + 1) / 4:g}": {
+            "share %": round(float(100 * here.mean()), 1),
+            "L1 %": round(float(100 * errors[here].mean()), 2),
+        }
+        for quarter in range(4)
+        if (here := quarters == quarter).any()
+    }
+
+
 def interval(values: list[float], seed: int = 0) -> tuple[float, float]:
     """Return the bootstrap 95 % interval of the mean."""
     sample = np.random.default_rng(seed).choice(values, (2000, len(values))).mean(1)

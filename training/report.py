@@ -40,9 +40,20 @@ def tables(scores: dict[str, dict[str, Any]]) -> str:
         [f"*{name}, published, other data*", *(f"{value:.2f}" for value in values)]
         for name, values in PUBLISHED.items()
     ]
-    return "\n\n".join(
-        [
-            markdown(["method", "hole dB (95 %)", *SHARES, *measured], inside),
-            markdown(["whole image, dB", *SHARES], whole),
-        ]
-    )
+    found = [
+        markdown(["method", "hole dB (95 %)", *SHARES, *measured], inside),
+        markdown(["whole image, dB", *SHARES], whole),
+    ]
+    for name, row in scores.items():
+        if "reliability" in row:
+            found.append(reliability_table(name, row["reliability"]))
+    return "\n\n".join(found)
+
+
+def reliability_table(name: str, quarters: dict[str, dict[str, float]]) -> str:
+    """Draw the error of hole pixels by how reliable the artifact calls them."""
+    rows = [
+        [quarter, f"{values['share %']:.1f}", f"{values['L1 %']:.2f}"]
+        for quarter, values in quarters.items()
+    ]
+    return markdown([f"reliability ({name})", "share of the hole, %", "L1 there, %"], rows)

@@ -49,6 +49,32 @@ def test_maps_are_scored_inside_and_outside_the_hole(picture):
     assert 0.2 < scores["mIoU hole"] < 0.3  # always the first class, right half of the time
 
 
+def test_reliability_is_scored_by_the_error_of_the_fill_in_the_hole(picture):
+    class Doubter(torch.nn.Module):
+        """Sure of the left half."""
+
+        def reliability(self, image, mask):
+            left = torch.arange(image.shape[3]) < image.shape[3] // 2
+            return torch.where(left, 0.9, 0.1).expand(1, 1, *image.shape[2:])
+
+    cases = evaluate.make_cases([picture], 96)
+    fills = []
+    for case in cases:
+        fill = case.image.copy()
+        fill[:, 48:] = 255 - fill[:, 48:] // 2
+        fills.append(fill)
+    scores = evaluate.score_reliability(Doubter(), fills, cases)
+    assert list(scores) == ["0 to 0.25", "0.75 to 1"]
+    assert scores["0.75 to 1"]["L1 %"] == 0
+    wrong = [
+        abs(f.astype(int) - c.image)[:, 48:][c.mask[:, 48:]]
+        for f, c in zip(fills, cases, strict=True)
+    ]
+    assert scores["0 to 0.25"]["L1 %"] == pytest.approx(
+        100 * np.concatenate(wrong).mean() / 255, abs=0.01
+    )
+
+
 def test_command_prints_a_table_with_classical_rows_and_draws_a_sheet(
     pictures, tmp_path, capsys, monkeypatch
 ):

@@ -74,3 +74,13 @@ def test_mean_iou_of_nothing_is_not_a_number():
         np.zeros((2, 2), int), np.full((2, 2), 255), np.ones((2, 2), bool), 3
     )
     assert np.isnan(metrics.mean_iou(nothing))
+
+
+def test_error_by_reliability_is_the_mean_of_each_quarter():
+    reliability = np.array([0.0, 0.2, 0.25, 0.8, 1.0], np.float32)
+    errors = np.array([0.5, 0.3, 0.2, 0.1, 0.0], np.float32)
+    assert metrics.error_by_reliability(errors, reliability) == {
+        "0 to 0.25": {"share %": 40.0, "L1 %": 40.0},
+        "0.25 to 0.5": {"share %": 20.0, "L1 %": 20.0},
+        "0.75 to 1": {"share %": 40.0, "L1 %": 5.0},
+    }
