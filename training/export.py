@@ -8,6 +8,7 @@ import argparse
 import copy
 import hashlib
 import os
+import tempfile
 import warnings
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -19,9 +20,12 @@ from torch import Tensor, nn
 import napari_inpaint
 from napari_inpaint.artifacts import read_manifest
 from napari_inpaint.manifest import Manifest
+from training.command import command, new_file
 from training.layers import remove_spectral_norm_
 from training.patchmatch import PatchMatch
-from training.recipes import RECIPES, Recipe
+from training.recipe import Recipe
+from training.recipes import RECIPES
+from training.state import read_checkpoint
 from training.train import commit as current_commit
 
 TRUSTED = Path(napari_inpaint.__file__).with_name("artifacts.sha256")
@@ -116,28 +120,53 @@ def load_network(checkpoint: Path) -> tuple[Recipe, nn.Module, str]:
     """Return a checkpoint's recipe, its averaged network in evaluation mode, and its commit.
 
     A recipe that trains nothing has no checkpoint: its name stands for one.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file is no checkpoint of a recipe as it is now.
     """
-    untrained = RECIPES.get(str(checkpoint))
-    if untrained is not None and not untrained.phases:
-        return untrained, untrained.build().eval(), current_commit()
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    named = RECIPES.get(str(checkpoint))
+    if named is not None and not named.phases:
+        return named, named.build().eval(), current_commit()
+    if named is not None and not checkpoint.exists():
+        raise FileNotFoundError(
+            f"{named.name} has to be trained first; then give its checkpoint, such as "
+            f"runs/{named.name}/checkpoint.pt."
+        )
+    state = read_checkpoint(checkpoint)
     if state["recipe"] not in RECIPES:
         raise ValueError(f"{checkpoint} names the recipe {state['recipe']!r}, which is not here.")
     recipe = RECIPES[state["recipe"]]
     network = recipe.build()
     prefix = "module."
-    network.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in state["average"].items() if k.startswith(prefix)}
-    )
+    try:
+        network.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in state["average"].items() if k.startswith(prefix)}
+        )
+    except RuntimeError as error:
+        raise ValueError(
+            f"{checkpoint} does not fit {recipe.name} as it is now: it was made by the code of "
+            f"commit {state['commit']}. Export it with that code, or train anew."
+        ) from error
     # A scripted network cannot hold spectral norms; in evaluation mode they change nothing.
     return recipe, remove_spectral_norm_(network), state["commit"]
 
 
 def load_artifact(path: Path) -> torch.jit.ScriptModule:
-    """Load an artifact of one's own making, in float32."""
+    """Load an artifact of one's own making, in float32.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is no TorchScript.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        artifact: torch.jit.ScriptModule = torch.jit.load(path, map_location="cpu")
+        try:
+            artifact: torch.jit.ScriptModule = torch.jit.load(path, map_location="cpu")
+        except RuntimeError as error:
+            raise ValueError(f"{path} is no TorchScript file.") from error
     return artifact.float().eval()
 
 
@@ -258,17 +287,22 @@ def record_scores(path: Path, scores: dict[str, object]) -> None:
     write(scripted, replace(manifest, scores=scores), path)
 
 
+@command
 def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", type=Path, help="or the name of a recipe without training")
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=new_file(".pt"), required=True)
     args = parser.parse_args()
     recipe, network, commit = load_network(args.checkpoint)
     artifact = as_stored(recipe, network)
     manifest = make_manifest(recipe, artifact, commit, args.output.stem)
-    write(script(artifact), manifest, args.output)
-    check(args.output, artifact)
+    scripted = script(artifact)
+    with tempfile.TemporaryDirectory() as folder:  # what does not pass replaces nothing
+        trial = Path(folder) / args.output.name
+        write(scripted, manifest, trial)
+        check(trial, artifact)
+    write(scripted, manifest, args.output)
     size = args.output.stat().st_size / 2**20
     print(f"{args.output}: {size:.1f} MiB, equal to the eager network at {len(SIZES)} sizes")
 

@@ -72,7 +72,7 @@ class FID:
         try:
             self.network = load_artifact(inception)
             shape = self._features(np.zeros((64, 64, 3), np.uint8)).shape
-        except (RuntimeError, TypeError) as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"Expected {INCEPTION}, {inception} is something else.") from error
         if shape != (2048,):
             raise ValueError(f"Expected {INCEPTION}, {inception} gives features {shape}.")

@@ -152,9 +152,8 @@ def train(
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "recipe", choices=sorted(RECIPES), metavar="RECIPE", help="one of these: %(choices)s"
-    )
+    names = sorted(name for name, recipe in RECIPES.items() if recipe.phases)
+    parser.add_argument("recipe", choices=names, metavar="RECIPE", help="one of %(choices)s")
     parser.add_argument("--data", type=Path, help="folder of pictures; not for drawn scenes")
     parser.add_argument("--out", type=Path, help="default: runs/RECIPE")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
