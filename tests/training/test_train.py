@@ -5,7 +5,9 @@ import signal
 from dataclasses import replace
 from functools import partial
 from threading import Timer
+from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -13,7 +15,7 @@ from lightning_fabric import Fabric
 from training import train
 from training.losses import FilterBank
 from training.pconv import PConvUNet
-from training.recipe import Phase
+from training.recipe import Drawn, Phase
 from training.recipes import RECIPES
 
 SMOKE = RECIPES["pconv-smoke"]
@@ -41,6 +43,17 @@ def test_resumed_training_equals_an_unbroken_one_bit_for_bit(run, tmp_path):
             assert torch.equal(tensor, parts[part][name]), name
 
 
+def test_training_on_drawn_scenes_resumes_bit_for_bit(run, tmp_path):
+    recipe = replace(SMOKE, drawn=Drawn("nuclei", share=0.5, size=64))
+    whole = state(run(recipe, out=tmp_path / "whole"))
+    run(recipe, out=tmp_path / "parts", minutes=0)
+    parts = state(run(recipe, out=tmp_path / "parts", resume=True))
+    plain = state(run(SMOKE, out=tmp_path / "plain"))
+    for name, tensor in whole["network"].items():
+        assert torch.equal(tensor, parts["network"][name]), name
+    assert any(not torch.equal(t, plain["network"][n]) for n, t in whole["network"].items())
+
+
 def test_training_lowers_the_loss(run, tmp_path):
     recipe = replace(SMOKE, phases=(Phase(steps=41, size=32, batch=4, lr=3e-3, lr_end=3e-3),))
     run(recipe, out=tmp_path / "out")
@@ -56,10 +69,52 @@ def test_finished_training_resumes_to_itself(run, tmp_path):
     assert after["step"] == before["step"] == SMOKE.steps
 
 
+def test_checkpoint_that_nobody_asked_to_resume_is_not_overwritten(run, tmp_path):
+    before = run(SMOKE, out=tmp_path / "out").read_bytes()
+    with pytest.raises(FileExistsError, match=r"checkpoint\.pt exists\..*--resume.*--out"):
+        run(SMOKE, out=tmp_path / "out")
+    assert (tmp_path / "out" / "checkpoint.pt").read_bytes() == before
+
+
+class Guided(PConvUNet):
+    """Notes in which steps it was given labels."""
+
+    steps: ClassVar = []
+
+    def outputs(self, image, hole, labels=None):
+        self.steps.append(labels is not None)
+        return super().outputs(image, hole)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_true_labels_guide_the_asked_share_of_steps_whenever_a_training_stops(run, tmp_path, share):
+    phase = Phase(steps=12, size=32, batch=1, lr=1e-3, lr_end=1e-3, teacher=share)
+    recipe = replace(SMOKE, network=partial(Guided, 4, 3), phases=(phase,), seed=3)
+    Guided.steps.clear()
+    run(recipe, out=tmp_path / "out", minutes=0)
+    run(recipe, out=tmp_path / "out", resume=True)
+    # decided from the seed and the step alone
+    chances = [np.random.default_rng([3, step]).random() for step in range(12)]
+    assert Guided.steps == [chance < share for chance in chances]
+    assert sum(Guided.steps) == {0: 0, 0.5: 7, 1: 12}[share]
+
+
 def test_resume_refuses_another_recipes_checkpoint(run, tmp_path):
     run(SMOKE, out=tmp_path / "out", minutes=0)
     with pytest.raises(ValueError, match=r"made by pconv-smoke, not by other"):
         run(replace(SMOKE, name="other"), out=tmp_path / "out", resume=True)
+
+
+def test_resume_refuses_a_checkpoint_of_other_code(run, tmp_path):
+    path = run(SMOKE, out=tmp_path / "out", minutes=0)
+    with pytest.raises(ValueError, match=r"does not fit pconv-smoke as it is now"):
+        run(replace(SMOKE, network=partial(PConvUNet, 4, 4)), out=tmp_path / "out", resume=True)
+    path.write_bytes(b"cut off")
+    with pytest.raises(ValueError, match=r"Expected a checkpoint of training\.train, .*no such"):
+        run(SMOKE, out=tmp_path / "out", resume=True)
+    torch.save({"weights": 1}, path)
+    with pytest.raises(ValueError, match=r"lacks average, commit, network, recipe, step"):
+        run(SMOKE, out=tmp_path / "out", resume=True)
 
 
 def test_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(run, tmp_path):
