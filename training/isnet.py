@@ -236,7 +236,7 @@ class ISNet(Network):
         )
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict the whole image (N, 3, H, W), in [0, 1]."""
+        """Predict as a `Network`, within [0, 1]."""
         height, width = image.shape[2], image.shape[3]
         x, hole = blank_and_pad(image, hole, self.stride)
         if self.use_mask:
@@ -299,7 +299,7 @@ class UNetLike(Network):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict the whole image (N, 3, H, W), in [0, 1]."""
+        """Predict as a `Network`, within [0, 1]."""
         height, width = image.shape[2], image.shape[3]
         x = self.layers(blank_and_pad(image, hole, stride=8, minimum=16)[0])
         return (torch.tanh(x[:, :, :height, :width]) + 1) / 2

@@ -164,7 +164,7 @@ class LaMa(Network):
         )
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict the whole image (N, 3, H, W), in [0, 1]."""
+        """Predict as a `Network`, within [0, 1]."""
         height, width = image.shape[2], image.shape[3]
         x, hole = blank_and_pad(image, hole, stride=8, minimum=16)
         x = self.encoder(torch.cat([x, hole], 1))

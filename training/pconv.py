@@ -157,20 +157,9 @@ class PConvUNet(Network):
             nn.init.zeros_(last.conv.conv.weight)
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict the whole image.
+        """Predict as a `Network`, unclamped.
 
-        Parameters
-        ----------
-        image : Tensor
-            (N, 3, H, W) in [0, 1]; what stands in the hole has no influence.
-        hole : Tensor
-            (N, 1, H, W), 1 = hole.
-
-        Returns
-        -------
-        Tensor
-            (N, 3, H, W), unclamped prediction on the scale [0, 1]. What no level reaches, in
-            holes wider than about ``4 * 2**levels`` px, is the smooth fill.
+        What no level reaches, in holes wider than about ``4 * 2**levels`` px, is the smooth fill.
         """
         known = 1 - hole
         image = image * known

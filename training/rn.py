@@ -231,7 +231,7 @@ class RN(Network):
         last.weight.data *= 0.1
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict the whole image (N, 3, H, W), in [0, 1] or, with equation 7, unclamped."""
+        """Predict as a `Network`: within [0, 1] or, with equation 7, unclamped."""
         height, width = image.shape[2], image.shape[3]
         image, hole = blank_and_pad(image, hole, stride=4, minimum=12)
         x = image
