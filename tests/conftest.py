@@ -4,13 +4,14 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from napari_inpaint import artifacts, registry
-from napari_inpaint.backend import BackendInfo
+from napari_inpaint.backend import BackendInfo, ClassInfo
 
 settings.register_profile("here", deadline=None)  # no test here is about time
 settings.load_profile("here")
@@ -30,34 +31,65 @@ def configuration(tmp_path_factory, monkeypatch):
 
 @dataclass(frozen=True)
 class FunctionBackend:
-    """A backend that is one function (image, mask) → image on tensors."""
+    """A backend whose methods are functions on tensors."""
 
     info: BackendInfo
-    function: Callable[..., Any]
+    methods: dict[str, Callable[..., Any]]
     on_load: Callable[..., None] = lambda device: None
 
     def load(self, device):
         self.on_load(device)
-        return self
-
-    def inpaint(self, image, mask):
-        return self.function(image, mask)
+        return SimpleNamespace(**self.methods)
 
 
 @pytest.fixture
 def add_backend(monkeypatch):
-    """Add a backend made of one function to the installed ones; returns its name."""
+    """Add a backend made of functions to the installed ones; returns its name."""
 
-    def add(function, name="fake", on_load=lambda device: None, **fields):
-        info = BackendInfo(name=name, title=name.title(), **{"provides": {"inpaint"}, **fields})
+    def add(inpaint, name="fake", on_load=lambda device: None, methods=None, **fields):
+        methods = {"inpaint": inpaint} | (methods or {})
+        info = BackendInfo(name=name, title=name.title(), **{"provides": {*methods}, **fields})
         installed = registry._installed()
         found = replace(
             installed,
-            backends=installed.backends | {name: FunctionBackend(info, function, on_load)},
+            backends=installed.backends | {name: FunctionBackend(info, methods, on_load)},
             providers=installed.providers | {name: "fakes"},
         )
         monkeypatch.setattr(registry, "_installed", lambda: found)
         return name
+
+    return add
+
+
+@pytest.fixture
+def add_painter(add_backend):
+    """Add a backend that acts on each pixel by itself; returns its name.
+
+    Known pixels are "dark" below 0.5 in the mean of their channels and "bright" above, with the
+    probability 0.9; hole pixels are "dark" with the probability 0.7. Its fills are 0.25 where the
+    probabilities say "dark", 0.75 where they say "bright", 1 where they say "gold"; half of that
+    where nobody painted. Where the hole is, a fill is reliable to 0.25.
+    """
+    import torch
+
+    def segment(image, mask):
+        bright = (image.mean(1, keepdim=True) > 0.5).float()
+        bright = torch.where(mask > 0, 0.3, 0.1 + 0.8 * bright)
+        return torch.cat([1 - bright, bright, 0 * bright], 1)
+
+    def guide(image, mask, probabilities):
+        painted = (probabilities.amax(1, keepdim=True) == 1).float()
+        level = torch.tensor([0.25, 0.75, 1.0])[probabilities.argmax(1, keepdim=True)]
+        return (level * (1 + painted) / 2).expand_as(image)
+
+    def reliability(image, mask):
+        return 1 - 0.75 * mask
+
+    def add(name="painter", **fields):
+        colours = {"dark": "#202020", "bright": "#e0e0e0", "gold": "#ffd700"}
+        fields.setdefault("classes", [ClassInfo(*each) for each in colours.items()])
+        methods = {"segment": segment, "guide": guide, "reliability": reliability}
+        return add_backend(lambda image, mask: image, name, methods=methods, **fields)
 
     return add
 

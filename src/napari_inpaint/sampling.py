@@ -14,7 +14,7 @@ from .masks import Hole
 
 Pixels = npt.NDArray[np.float32]
 
-LIKELY = 0.01  # classes with a smaller share in and around a hole are not drawn
+LIKELY = 0.03  # classes with a smaller share in and around a hole are not drawn
 LEAST = 1e-4  # probability that counts as this, so that a draw can overrule certainty
 
 _NORMAL = np.linspace(-5, 5, 1001)

@@ -239,6 +239,7 @@ def _lazily(image: Any, mask: Any, labels: Any, settings: dict[str, Any]) -> das
 
     settled = pipeline.plan(image.shape, image.dtype, labels=labels, **settings)
     letters = settled.axes.letters
+    mask = dask.array.asarray(mask)
     layers = [(mask, settled.axes.mask_letters(mask.shape))]
     if labels is not None:
         if not _is_lazy(labels):

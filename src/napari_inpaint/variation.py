@@ -21,7 +21,8 @@ from .segmentation import Segmentation, segment_steps
 T = TypeVar("T")
 
 NEEDS = frozenset({"segment", "guide"})
-TEMPERATURES = (1.0, 2.0, 4.0, 8.0)
+TEMPERATURES = (1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0)
+"""Of the attempts to draw a map that differs from all before it."""
 DIFFERENT = 0.1  # of the hole's pixels: maps that differ in fewer look the same
 
 
@@ -114,14 +115,19 @@ def _maps(
     probabilities: npt.NDArray[Any], hole: Hole, count: int, seed: int
 ) -> Iterator[npt.NDArray[Any]]:
     """Yield the most probable map, then others that differ, as far as the classes allow it."""
-    found: list[npt.NDArray[Any]] = []
-    for number in range(count):
-        for temperature in TEMPERATURES if number else (0.0,):
-            drawn = sample_labels(probabilities, hole, (seed, number), temperature)
-            if all((drawn != each)[hole].mean() >= DIFFERENT for each in found):
+    found = [sample_labels(probabilities, hole, seed, temperature=0)]
+    yield found[0]
+    for number in range(1, count):
+        most = -1.0
+        for attempt, temperature in enumerate(TEMPERATURES):
+            drawn = sample_labels(probabilities, hole, (seed, number, attempt), temperature)
+            apart = min(float((drawn != each)[hole].mean()) for each in found)
+            if apart > most:
+                most, kept = apart, drawn
+            if most >= DIFFERENT:
                 break
-        found.append(drawn)
-        yield drawn
+        found.append(kept)
+        yield kept
 
 
 def _part(steps: Generator[Step, None, T], done: int, total: int) -> Generator[Step, None, T]:
