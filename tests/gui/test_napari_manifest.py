@@ -16,12 +16,13 @@ def manifest() -> PluginManifest:
 def test_every_command_resolves(manifest):
     manifest.validate_imports()
     commands = {command.id for command in manifest.contributions.commands}
-    assert "napari-inpaint.inpaint" in commands
+    assert {"napari-inpaint.inpaint", "napari-inpaint.guide"} <= commands
 
 
-def test_widget_is_in_the_filter_menu(manifest):
-    (item,) = manifest.contributions.menus["napari/layers/filter"]
-    assert item.command == "napari-inpaint.inpaint"
+@pytest.mark.parametrize(("menu", "name"), [("filter", "inpaint"), ("segment", "guide")])
+def test_widget_is_in_its_menu(manifest, menu, name):
+    (item,) = manifest.contributions.menus[f"napari/layers/{menu}"]
+    assert item.command == f"napari-inpaint.{name}"
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,30 @@ def test_shown_plane_of_an_image_with_fewer_axes_than_the_viewer():
     viewer.dims.set_point(1, 2)
     assert shown_plane(viewer.dims, stack) == ((1, 2), (2,))
     assert shown_plane(viewer.dims, flat) == ((0, 1), ())
+
+
+def test_without_a_mask_every_plane_is_taken_and_nothing_is_hole():
+    image = Image(np.arange(3 * 6 * 7.0).reshape(3, 6, 7))
+    planes = select_planes(image, None, (1, 2))
+    assert list(planes.indices) == [(0,), (1,), (2,)]
+    assert planes.hole.shape == (3, 6, 7)
+    assert not planes.hole.any()
+    assert list(select_planes(image, None, (1, 2), only=(2,)).indices) == [(2,)]
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (0, 2), (1, 2)])
+def test_planes_of_another_array_are_cut_as_a_copy_and_written_back(axes):
+    image = Image(np.zeros((4, 5, 6)))
+    planes = select_planes(image, labels((4, 5, 6), np.s_[1, 2, 3]), axes)
+    other = np.arange(4 * 5 * 6).reshape(4, 5, 6)
+    cut = planes.cut(other)
+    np.testing.assert_array_equal(cut[0], other[planes_index(axes)])
+    cut += 1000
+    assert other.max() < 1000
+    planes.write(cut, other)
+    assert (other >= 1000).sum() == cut.size
+
+
+def planes_index(axes):
+    """Return the index of the plane through (1, 2, 3) that lies in these axes."""
+    return tuple(slice(None) if axis in axes else axis + 1 for axis in range(3))

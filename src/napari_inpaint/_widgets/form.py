@@ -82,6 +82,7 @@ class LayerForm(Container[Widget]):
         top = fields(self.image, self.mask, masks_row, self.what, self.backend, self.device)
         super().__init__(widgets=[top, self.hint, *self.build(), self.status], labels=False)
         self._build_options()
+        self.native.layout().addStretch(1)  # what room is left is left below
         for combo in (self.image, self.mask, self.backend, self.device):
             narrow(combo.native)
 

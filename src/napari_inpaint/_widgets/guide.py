@@ -45,7 +45,7 @@ class GuideWidget(LayerWidget, GuideForm):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._stale = self._painted = False
-        self._drawn = 0  # how often variants were drawn: each time with another seed
+        self._drawn = 0  # variants; the seed grows with them, so that new ones differ
         self._variants = VariantLayers(napari_viewer.layers)
         super().__init__(napari_viewer)
 
@@ -83,7 +83,7 @@ class GuideWidget(LayerWidget, GuideForm):
         super()._watch(name, before, after)
         if name == "mask":
             follow(before, after, ("labels_update", "data"), self._mask_changed)
-            self._stale = True
+            self._stale = self._chosen.get("labels") is not None
         else:
             follow(before, after, ("labels_update",), self._labels_painted)
             follow(before, after, ("selected_label", "mode"), self._mark_class)
@@ -166,7 +166,7 @@ class GuideWidget(LayerWidget, GuideForm):
         """Say what is missing to have a hole, or None; the image and the mask fit."""
         mask = self.mask.value
         if mask is None:
-            return words.MASK_FIRST
+            return words.MASK_FIRST if self.class_map.value is None else words.MASK_NEXT
         axes, only = self._plane()
         if is_empty(mask, axes, only):
             return words.PAINT_FIRST if is_empty(mask, axes) else words.EMPTY_SLICE
@@ -201,7 +201,7 @@ class GuideWidget(LayerWidget, GuideForm):
 
     # --- running ----------------------------------------------------------------------------
 
-    def _scene(self, hole_needed: bool) -> Scene | None:
+    def _scene(self, hole_needed: bool, seed: int) -> Scene | None:
         """Return what is chosen now; None, and the reason said, if it cannot be worked on."""
         image, mask = self.image.value, self.mask.value
         axes, only = self._plane()
@@ -213,16 +213,17 @@ class GuideWidget(LayerWidget, GuideForm):
             self._say(report(error))
             return None
         layers, labels = self._viewer.layers, self.class_map.value
-        options, classes = self.chosen_options(), self._classes()
-        return Scene(layers, image, mask, labels, planes, only, options, classes)
+        options = self.chosen_options() | {"seed": self.seed.value + seed}
+        return Scene(layers, image, mask, labels, planes, only, options, self._classes())
 
     def _begin(
         self,
         hole_needed: bool,
         order_of: Callable[[Scene], Order],
         show: Callable[[Scene, Order, Outcome], str],
+        seed: int = 0,
     ) -> None:
-        scene = self._scene(hole_needed)
+        scene = self._scene(hole_needed, seed)
         if scene is not None:
             order = order_of(scene)
             self._launch(order, lambda outcome: show(scene, order, outcome))
@@ -252,13 +253,14 @@ class GuideWidget(LayerWidget, GuideForm):
     # --- variants ---------------------------------------------------------------------------
 
     def _start_drawing(self) -> None:
-        self._begin(True, lambda scene: runs.drawing(scene, COUNT), self._show_variants)
+        show, seed = self._show_variants, self._drawn
+        self._begin(True, lambda scene: runs.drawing(scene, COUNT), show, seed)
 
     def _show_variants(self, scene: Scene, order: Order, outcome: Outcome) -> str:
         new = runs.show_variants(scene, order, outcome, self._drawn + 1)
         self._drawn += len(new)
         self._variants.add(new)
-        return f"{words.count(len(new), 'variant')} {order.how(outcome)}.{scene.hide()}"
+        return f"{words.count(len(new), 'variant')} drawn {order.how(outcome)}.{scene.hide()}"
 
     def _show_variant(self, step: int) -> None:
         self._variants.show(self._variants.at + step)

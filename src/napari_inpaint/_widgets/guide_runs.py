@@ -222,7 +222,7 @@ def show_reliability(scene: Scene, order: Order, outcome: Outcome) -> str:
     if scene.labels is not None:
         scene.labels.visible = False
     outline(scene.mask, scene.image)
-    return f"{words.percent(doubted)} of the hole is unreliable, {order.how(outcome)}."
+    return f"{words.percent(doubted)} of the hole is unreliable, says {order.backend}."
 
 
 def _ones(image: Image) -> Any:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from .layers import MaskLayer
     from .planes import Planes
 
-NAMED = 2  # so many changes are named, the others counted
-
 # The map that segmenting an image again may complete or replace, if nobody painted on it.
 _maps: weakref.WeakKeyDictionary[Image, weakref.ref[Labels]] = weakref.WeakKeyDictionary()
 
@@ -137,7 +135,7 @@ def changes(
     hole: NDArray[np.bool_],
     classes: Sequence[ClassInfo],
 ) -> str:
-    """Say what a person changed in the hole: "road→sky", "as segmented".
+    """Say what a person changed in the hole: "road→sky +1", "as segmented".
 
     Parameters
     ----------
@@ -155,8 +153,8 @@ def changes(
     Returns
     -------
     str
-        The two largest changes and how many more; of labels that did not come from Segment, which
-        layer it was.
+        The largest change, and how many more there are; of labels that did not come from Segment,
+        which layer it was.
     """
     came = as_segmented(labels)
     if came is None or came.shape != spatial_shape(image):
@@ -168,12 +166,9 @@ def changes(
         return "as segmented"
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     names = {number: each.name for number, each in enumerate(classes, start=1)}
-    named = [
-        "→".join(names.get(int(number), words.YOU_DECIDE) for number in kinds[at])
-        for at in np.argsort(-counts, kind="stable")
-    ]
-    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return ", ".join(named[:NAMED]) + more
+    largest = kinds[counts.argmax()]
+    named = "→".join(names.get(int(number), words.YOU_DECIDE) for number in largest)
+    return named if len(kinds) == 1 else f"{named} +{len(kinds) - 1}"
 
 
 def shares(values: NDArray[Any], classes: Sequence[ClassInfo]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_inpaint.backend import ClassInfo
 
 ROWS = 12  # as many are seen without scrolling
-SWATCH = 14  # px
+ROW, SWATCH = 18, 14  # px
 
 
 class ClassPicker(QListWidget):
@@ -49,7 +49,7 @@ class ClassPicker(QListWidget):
             self._add(each.colour, each.name, f"Paint {each.name} in the labels.")
         blocker.unblock()
         rows = min(self.count(), ROWS)
-        self.setFixedHeight(rows * max(self.sizeHintForRow(0), 18) + 2 * self.frameWidth() + 2)
+        self.setFixedHeight(rows * ROW + 2 * self.frameWidth())
 
     def mark(self, number: int) -> None:
         """Show which class is chosen, without picking it."""
@@ -65,6 +65,7 @@ class ClassPicker(QListWidget):
         number = f"{self.count():\u2007>2}"  # a figure space is as wide as a digit
         item = QListWidgetItem(_swatch(colour), f"{number}  {name}")
         item.setToolTip(tip)
+        item.setSizeHint(QSize(0, ROW))
         self.addItem(item)
 
 

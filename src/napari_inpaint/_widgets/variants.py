@@ -48,6 +48,7 @@ class VariantLayers:
         self._shown = there[at % len(there)]
         for each in there:
             each.visible = each is self._shown
+        self._layers.selection.active = self._shown
 
     def keep(self) -> Image:
         """Remove all but the one that is shown, and return it."""
@@ -58,6 +59,7 @@ class VariantLayers:
             if each is not kept:
                 self._layers.remove(each)
         kept.visible = True
+        self._layers.selection.active = kept
         return kept
 
     def drop(self) -> None:

@@ -21,6 +21,7 @@ NO_GUIDE = (
     "backend → open a file…"
 )
 MASK_FIRST = "Press New mask, then paint over what should disappear. Or segment the image as it is."
+MASK_NEXT = "Press New mask, then paint over what should be filled anew."
 PAINT_FIRST = (
     "Paint over what should disappear. The keys [ and ] change the size of the brush. Then press "
     "Segment."
@@ -67,7 +68,7 @@ def device(name: str) -> str:
 
 def percent(share: float) -> str:
     """Return a share of one: "12 %"; "<1 %" of what is there but rounds to nothing."""
-    return "<1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+    return "<1\u00a0%" if 0 < share < 0.005 else f"{share:.0%}".replace("%", "\u00a0%")
 
 
 def short(name: str) -> str:
