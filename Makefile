@@ -39,7 +39,7 @@ bench: $(VENV)/.tools  ## measure speed
 # Keeps freed pages, and large ones: page faults cost a step on the CPU much time otherwise.
 train: export GLIBC_TUNABLES := glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456
 train: $(VENV)/.tools  ## train RECIPE=pconv-photo on the pictures in DATA=folder; goes on if stopped
-	$(RUN) training.train $(RECIPE) --data $(DATA) --resume $(ARGS)
+	$(RUN) training.train $(RECIPE) $(if $(DATA),--data $(DATA)) --resume $(ARGS)
 
 display:
 	@if command -v dpkg-query >/dev/null; then \
