@@ -145,3 +145,20 @@ def test_single_known_pixel_is_enough():
     _, filled = drive(fill(image, hole, mean, SCALE, refine=True))
     assert min(known) >= 1
     np.testing.assert_allclose(filled, 0.75, atol=1e-3)
+
+
+@pytest.mark.parametrize("refine", [True, False])
+def test_labels_reach_the_model_at_every_size(refine):
+    image, hole, _ = scene()
+    labels = np.where(np.arange(260) < 130, 1, 2) * np.ones((300, 1), np.uint16)
+    heights = set()
+
+    def paint(images, holes, ids):
+        assert ids.shape == holes.shape
+        heights.add(holes.shape[1])
+        return ids[..., np.newaxis].astype(np.float32).repeat(2, axis=-1) / 4
+
+    _, filled = drive(fill(image, hole, paint, SCALE, refine, labels))
+    assert len(heights) == (2 if refine else 1)
+    inner = hole & (np.abs(np.arange(260) - 129.5) > 12)
+    np.testing.assert_allclose(filled[inner][:, 0], labels[inner] / 4, atol=1e-3)

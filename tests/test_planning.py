@@ -40,6 +40,34 @@ def test_auto_goes_by_the_channels_and_takes_only_what_ships(no_artifacts, add_b
     assert [choose_backend(each) for each in (None, 1, 2, 5)] == ["cells"] * 4
 
 
+def test_auto_takes_for_more_than_filling_what_can_do_it(no_artifacts, add_painter):
+    for name, domain in (("cells", "fluorescence"), ("a-street", "street"), ("b-photo", "photo")):
+        add_painter(name, domain=domain)
+        registry._installed().providers[name] = registry.OWN_DISTRIBUTION
+    add_painter("0-photo", domain="photo")
+    assert [choose_backend(each, {"segment"}) for each in (3, 4)] == ["b-photo"] * 2
+    assert [choose_backend(each, {"guide"}) for each in (None, 1, 5)] == ["cells"] * 3
+    add_painter("b-photo", domain="photo", provides={"guide"})
+    assert choose_backend(3, {"segment"}) == "a-street"
+    labels = np.ones((32, 32), int)
+    assert plan((32, 32), "uint8", labels=labels).backend.info.name == "cells"
+    assert plan((32, 32, 3), "uint8", labels=labels).backend.info.name == "b-photo"
+
+
+def test_auto_names_those_that_can_where_none_ships(no_artifacts, add_painter):
+    with pytest.raises(BackendError, match=r"no shipped.*'guide' for colour.* is installed"):
+        choose_backend(3, {"guide"})
+    add_painter("mine")
+    with pytest.raises(BackendError, match=r"'segment' for images of this kind.*mine"):
+        plan((32, 32), "uint8", needs={"segment"})
+
+
+def test_backend_that_segments_must_say_its_classes(add_painter):
+    name = add_painter(classes=())
+    with pytest.raises(BackendError, match="does not say which classes there are"):
+        plan((8, 8), "uint8", backend=name, needs={"segment"})
+
+
 @pytest.mark.parametrize(
     ("axes", "shape", "domain"),
     [("YXC", (32, 32, 4), "photo"), ("CYX", (4, 32, 32), "cells"), ("CYX", (3, 32, 32), "photo")],

@@ -127,8 +127,8 @@ def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
         return FALLBACK
     raise BackendError(
         f'backend="auto" finds no shipped backend that provides {_listed(needs)} for '
-        f"{'colour images' if channels in (3, 4) else 'images of this kind'}. Name one that does: "
-        f"{_able(needs)}, or a .pt file."
+        f"{'colour images' if channels in (3, 4) else 'images of this kind'}. Name another, or a "
+        f".pt file. Backends that do: {_able(needs)}."
     )
 
 
