@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from training import losses
 from training.command import at_least, command
 from training.feed import batches, digest, read_data
 from training.journal import Journal
+from training.pictures import Picture
 from training.recipe import Recipe
 from training.recipes import RECIPES
 from training.state import State
@@ -67,6 +68,25 @@ def in_any_process(fabric: Fabric, condition: bool) -> bool:
         return condition
     count: Any = fabric.all_reduce(torch.tensor(float(condition)), reduce_op="sum")
     return bool(count > 0)
+
+
+def begin(
+    recipe: Recipe, data: Path | None, out: Path, resume: bool, fabric: Fabric
+) -> tuple[Sequence[Picture], State, Journal]:
+    """Read the pictures, make the network or read the checkpoint; see `train`."""
+    if (out / "checkpoint.pt").exists() and not resume:
+        raise FileExistsError(
+            f"{out / 'checkpoint.pt'} exists. Go on from it with --resume, or name another folder "
+            "with --out."
+        )
+    pictures, validation = read_data(recipe, data)
+    fabric.seed_everything(recipe.seed)
+    state = State.start(recipe, fabric)
+    facts = {"recipe": recipe.name, "commit": commit(), "data": digest(pictures)}
+    journal = Journal(out, recipe, validation, facts)
+    if journal.checkpoint.exists():
+        state.load(journal.checkpoint, recipe)
+    return pictures, state, journal
 
 
 def train(
@@ -111,20 +131,8 @@ def train(
         If a loss is not finite; the checkpoint of the last good minute stays.
     """
     start = time.monotonic()
-    if (out / "checkpoint.pt").exists() and not resume:
-        raise FileExistsError(
-            f"{out / 'checkpoint.pt'} exists. Go on from it with --resume, or name another folder "
-            "with --out."
-        )
-    pictures, validation = read_data(recipe, data)
-    fabric.seed_everything(recipe.seed)
+    pictures, state, journal = begin(recipe, data, out, resume, fabric)
     extract = extract.to(fabric.device)
-    state = State.start(recipe, fabric)
-    facts = {"recipe": recipe.name, "commit": commit(), "data": digest(pictures)}
-    journal = Journal(out, recipe, validation, facts)
-    if resume and journal.checkpoint.exists():
-        state.load(journal.checkpoint, recipe)
-
     bar = tqdm(
         total=recipe.steps, initial=state.step, desc=recipe.name, unit="step", smoothing=0.02,
         disable=not fabric.is_global_zero,
