@@ -48,6 +48,7 @@ def test_auto_takes_for_more_than_filling_what_can_do_it(no_artifacts, add_paint
     assert [choose_backend(each, {"segment"}) for each in (3, 4)] == ["b-photo"] * 2
     assert [choose_backend(each, {"guide"}) for each in (None, 1, 5)] == ["cells"] * 3
     add_painter("b-photo", domain="photo", provides={"guide"})
+    registry._installed().providers["b-photo"] = registry.OWN_DISTRIBUTION
     assert choose_backend(3, {"segment"}) == "a-street"
     labels = np.ones((32, 32), int)
     assert plan((32, 32), "uint8", labels=labels).backend.info.name == "cells"
