@@ -25,26 +25,25 @@ def row(*widgets: Widget) -> Container[Widget]:
     return line
 
 
-def words_line(lines: int | None = None) -> Label:
-    """Return a text that wraps and can be copied.
-
-    Parameters
-    ----------
-    lines : int, optional
-        Keep room for so many lines whatever it says, so that what stands below never moves. By
-        default it is as high as its text.
-    """
+def words_line() -> Label:
+    """Return a text that wraps and can be copied."""
     line = Label(value="")
     native = line.native
     native.setWordWrap(True)
     native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     native.setAlignment(Qt.AlignmentFlag.AlignTop)
-    if lines is None:
-        native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    else:
-        native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        native.setFixedHeight(lines * native.fontMetrics().lineSpacing() + 6)
+    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return line
+
+
+def keep_room(line: Label, lines: int) -> None:
+    """Keep room for so many lines, whatever is said, so that what stands below never moves.
+
+    To be called again when the widget is shown: before, the theme's font is not known.
+    """
+    native = line.native
+    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    native.setFixedHeight(lines * native.fontMetrics().lineSpacing() + 6)
 
 
 def narrow(combo: QComboBox) -> None:

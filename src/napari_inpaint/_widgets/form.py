@@ -28,7 +28,7 @@ SLICE, STACK = "This slice", "Whole stack"
 FOLDED, UNFOLDED = "▸  More options", "▾  More options"
 CONTEXTS = (16, 32, 64, 128, 256)  # px
 DILATE = 2  # px: the brush rarely covers the very rim of what should go
-HINT_LINES = 4  # as many as the longest hint takes in a narrow dock
+HINT_LINES = 5  # as many as the longest hint takes in a narrow dock
 
 
 class LayerForm(Container[Widget]):
@@ -75,8 +75,7 @@ class LayerForm(Container[Widget]):
         self.cancel = PushButton(
             text="Cancel", enabled=False, tooltip="Stop after the current tile; nothing is kept."
         )
-        # The room is kept, so that the buttons do not move under the mouse.
-        self.hint = words_line(HINT_LINES)
+        self.hint = words_line()
         self.status = words_line()
         masks_row = row(self.new_mask, self.edit_mask)
         top = fields(self.image, self.mask, masks_row, self.what, self.backend, self.device)

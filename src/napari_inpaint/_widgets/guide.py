@@ -15,7 +15,7 @@ from . import maps, words
 from .form import SLICE
 from .guide_form import COUNT, DOUBTS, SPLIT, GuideForm
 from .guide_runs import Scene
-from .layers import fit_problem, mask_problem
+from .layers import fit_problem, mask_problem, show
 from .planes import is_empty, select_planes
 from .results import has_fills, outline
 from .variants import VariantLayers
@@ -105,7 +105,7 @@ class GuideWidget(LayerWidget, GuideForm):
         if labels is None:
             return
         self._viewer.dims.ndisplay = 2
-        labels.visible = True
+        show(labels)
         self._viewer.layers.selection.active = labels
         outline(self.mask.value, self.image.value)
         if number == 0:

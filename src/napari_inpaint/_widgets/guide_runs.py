@@ -156,9 +156,7 @@ def show_fill(scene: Scene, order: Order, outcome: Outcome) -> str:
     if scene.labels is not None:
         record["labels"] = scene.labels.name
     fill = place_fill(scene.layers, scene.image, data, what, record)
-    return (
-        f"“{fill.name}”: {order.done(outcome)[:1].lower()}{order.done(outcome)[1:]}" + scene.hide()
-    )
+    return f"{order.done(outcome)} New layer: “{fill.name}”.{scene.hide()}"
 
 
 def _guided_by(scene: Scene, labels: NDArray[Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_inpaint._sample_data import MASK_COLOURS
 from napari_inpaint.errors import InpaintError
@@ -55,17 +55,17 @@ def fit_problem(labels: Labels, image: Image, role: str, button: str) -> str | N
         What can be pressed to get one that fits.
     """
     shape, expected = spatial_shape(labels), spatial_shape(image)
-    name, other = words.short(labels.name), words.short(image.name)
+    name = words.short(labels.name)
     if shape not in (expected, expected[-2:]):
         return (
-            f"The {role} “{name}” has the shape {shape}, the image “{other}” {expected}. "
-            f"Choose another one, or press {button}."
+            f"The {role} “{name}” has the shape {shape}, the image has {expected}. Choose another "
+            f"one, or press {button}."
         )
     corners = np.vstack([np.zeros(len(shape)), np.diag(np.subtract(shape, 1))])
     if not np.allclose(_in_pixels(corners, labels, image)[:, -len(shape) :], corners, atol=0.5):
         return (
-            f"The {role} “{name}” lies elsewhere than the image “{other}”: scale or position "
-            f"differ. Copy the image's spatial metadata to it, or press {button}."
+            f"The {role} “{name}” lies elsewhere than the image: scale or position differ. Copy "
+            f"the image's spatial metadata to it, or press {button}."
         )
     return None
 
@@ -113,6 +113,12 @@ def _rasterise(shapes: Shapes, image: Image) -> NDArray[np.bool_]:
         flat = Shapes([points for points, _ in drawn], shape_type=[kind for _, kind in drawn])
         hole[index] |= flat.to_labels(shape[-2:]) > 0
     return hole
+
+
+def show(layer: Layer) -> None:
+    """Make a layer visible; napari would put the brush away if it is visible already."""
+    if not layer.visible:
+        layer.visible = True
 
 
 def placement(image: Image) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from napari_inpaint.instances import inside_class, split_instances
 from napari_inpaint.pipeline import Step
 
 from . import words
-from .layers import brush_size, placement, spatial_shape, spread
+from .layers import brush_size, placement, show, spatial_shape, spread
 from .results import PROVENANCE, beneath_mask
 
 if TYPE_CHECKING:
@@ -83,17 +83,18 @@ def place_map(
     if labels is not None and (class_names(labels) != names or is_edited(labels, image, planes)):
         labels.visible = False
         labels = None
-    if labels is None:
-        labels = _new_map(image, segmentation)
-        layers.insert(beneath_mask(layers, image, mask), labels)
-        _maps[image] = weakref.ref(labels)
-    planes.write(segmentation.labels, labels.data)
+    new = labels is None
+    labels = labels or _new_map(image, segmentation)
     came = as_segmented(labels)
     came = np.zeros_like(labels.data) if came is None else came.copy()
-    planes.write(segmentation.labels, came)
+    for array in (labels.data, came):
+        planes.write(segmentation.labels, array)
     labels.metadata = {PROVENANCE: {**provenance, "classes": names, "map": came}}
-    labels.visible = True
+    show(labels)
     labels.refresh()
+    if new:  # and known as a map from the first, or it would be offered as a mask
+        layers.insert(beneath_mask(layers, image, mask), labels)
+        _maps[image] = weakref.ref(labels)
     return labels
 
 

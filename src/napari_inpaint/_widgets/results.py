@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 from napari.utils import Colormap
 
-from .layers import PLACEMENT, placement, spatial_shape
+from .layers import PLACEMENT, placement, show, spatial_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -210,7 +210,7 @@ def outline(mask: MaskLayer | None, image: Image) -> None:
     """Show the mask so that what lies beneath it is seen."""
     if mask is None:
         return
-    mask.visible = True
+    show(mask)
     if isinstance(mask, Labels):
         mask.contour = max(1, round(min(spatial_shape(image)[-2:]) / OUTLINE))
     else:
@@ -219,7 +219,7 @@ def outline(mask: MaskLayer | None, image: Image) -> None:
 
 def solid(mask: MaskLayer) -> None:
     """Show the mask as it is drawn."""
-    mask.visible = True
+    show(mask)
     if isinstance(mask, Labels):
         mask.contour = 0
     elif mask.opacity == FAINT:

@@ -15,7 +15,8 @@ from napari_inpaint._worker import Outcome, Run, find_devices, report
 from napari_inpaint.errors import InpaintError, UntrustedArtifactError
 
 from .backends import OPEN_FILE
-from .form import SLICE, LayerForm
+from .fields import keep_room
+from .form import HINT_LINES, SLICE, LayerForm
 from .layers import channels, mask_problem, new_mask
 from .maps import is_map
 from .planes import shown_plane
@@ -62,6 +63,7 @@ class LayerWidget(LayerForm):
     def refresh(self, *_: Any) -> None:
         """Enable what can be pressed; subclasses say what to do next."""
         image = self.image.value
+        keep_room(self.hint, HINT_LINES)
         self.what.visible = image is not None and image.ndim > 2
         self.new_mask.enabled = image is not None
         self.edit_mask.enabled = self.mask.value is not None
