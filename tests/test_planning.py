@@ -41,7 +41,12 @@ def test_auto_goes_by_the_channels_and_takes_only_what_ships(no_artifacts, add_b
 
 
 def test_auto_takes_for_more_than_filling_what_can_do_it(no_artifacts, add_painter):
-    for name, domain in (("cells", "fluorescence"), ("a-street", "street"), ("b-photo", "photo")):
+    for name, domain in (
+        ("cells", "fluorescence"),
+        ("a-nuclei", "nuclei"),
+        ("a-street", "street"),
+        ("b-photo", "photo"),
+    ):
         add_painter(name, domain=domain)
         registry._installed().providers[name] = registry.OWN_DISTRIBUTION
     add_painter("0-photo", domain="photo")
@@ -50,6 +55,12 @@ def test_auto_takes_for_more_than_filling_what_can_do_it(no_artifacts, add_paint
     add_painter("b-photo", domain="photo", provides={"guide"})
     registry._installed().providers["b-photo"] = registry.OWN_DISTRIBUTION
     assert choose_backend(3, {"segment"}) == "a-street"
+    add_painter("cells", domain="fluorescence", provides={"inpaint"})
+    registry._installed().providers["cells"] = registry.OWN_DISTRIBUTION
+    assert choose_backend(None, {"segment"}) == "a-nuclei"
+    assert choose_backend(None) == "cells"
+    add_painter("cells", domain="fluorescence")
+    registry._installed().providers["cells"] = registry.OWN_DISTRIBUTION
     labels = np.ones((32, 32), int)
     assert plan((32, 32), "uint8", labels=labels).backend.info.name == "cells"
     assert plan((32, 32, 3), "uint8", labels=labels).backend.info.name == "b-photo"

@@ -102,7 +102,7 @@ def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
     """Return the name of the backend that "auto" stands for.
 
     It is the shipped one for photos if there is colour, else the one for fluorescence. Where more
-    than filling is asked for, one for street scenes is as good for colour.
+    than filling is asked for, one for street scenes is as good for colour, one for nuclei else.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
         If no shipped backend fits, and filling is not all that is asked for; the text names the
         backends that can.
     """
-    colour = ("photo",) if needs == FILLS else ("photo", "street")
-    for domain in colour if channels in (3, 4) else ("fluorescence",):
+    domains = ("photo", "street") if channels in (3, 4) else ("fluorescence", "nuclei")
+    for domain in domains[:1] if needs == FILLS else domains:
         for info in registry.list_backends():
             own = registry.provider(info.name) == registry.OWN_DISTRIBUTION
             if own and info.domain == domain and {*needs} <= {*info.provides}:
