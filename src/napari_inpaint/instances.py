@@ -13,7 +13,7 @@ from .backend import ClassInfo
 from .errors import LabelsError, ShapeError
 from .masks import Hole
 
-NECK = 2  # px: parts that a neck joins are two objects if both are thicker than it by this
+NECK = 0.5  # of the thickness of both parts: they are two objects if what joins them is thinner
 
 
 def split_instances(
@@ -76,14 +76,17 @@ def inside_class(classes: Sequence[ClassInfo]) -> int:
 
 def _split(inside: Hole, boundary: Hole) -> npt.NDArray[np.int32]:
     from skimage.measure import label
-    from skimage.morphology import h_maxima
+    from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
     if not inside.any():
         return np.zeros(inside.shape, np.int32)
     thickness = masks.depth(inside)
     parts = label(inside, connectivity=1)
-    peaks = h_maxima(thickness, NECK).astype(bool)
+    scale = np.log2(np.maximum(thickness, 1))
+    # what a neck does not part has one plateau here (extended maxima)
+    domes = reconstruction(scale + np.log2(NECK), scale)
+    peaks = local_maxima(domes) & inside
     thick = np.bincount(parts[peaks], minlength=int(parts.max()) + 1) > 0
     markers = label(peaks | (inside & ~thick[parts]), connectivity=2)
     # downhill from the boundary to the middle of each object
