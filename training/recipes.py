@@ -126,8 +126,8 @@ _PCONV_UPSCALE = replace(
     hole_share=(0.7, 0.95),
     zoom=1.5,
     phases=(
-        Phase(steps=3_000, size=128, batch=8, lr=1e-3, lr_end=1e-4),
-        Phase(steps=500, size=128, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
+        Phase(steps=2_000, size=128, batch=8, lr=1e-3, lr_end=1e-4),
+        Phase(steps=200, size=128, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
     ),
 )
 _PCONV_SMOKE = smoke(
