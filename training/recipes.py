@@ -327,6 +327,7 @@ _SGENET_STREET = replace(
     phases=(
         Phase(steps=2_700, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
         Phase(steps=200, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=1_800, size=128, batch=8, lr=7e-4, lr_end=2e-5, teacher=0.3),
     ),
     **_ON_STREETS,
 )
