@@ -83,8 +83,8 @@ class GuideForm(LayerForm):
             self._labels_field,
             self.fill,
             row(self.variants, self.reliability),
-            self._flip,
             self.split,
+            self._flip,  # comes and goes, and moves nothing but the status line
         ]
 
     def show_backend(self, info: BackendInfo | None) -> None:
