@@ -205,7 +205,7 @@ def as_stored(recipe: Recipe, network: nn.Module) -> Artifact:
         kind = ReliableArtifact if hasattr(network, "reliability") else GuidedArtifact
     artifact = kind(copy.deepcopy(network), recipe.patches() if recipe.patches else None).eval()
     for module in artifact.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.half()
     return artifact
 

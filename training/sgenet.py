@@ -357,20 +357,7 @@ class SGENet(Network):
         self.scems = nn.ModuleList([KnownArea(), *evaluated])
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict the whole image.
-
-        Parameters
-        ----------
-        image : Tensor
-            (N, 3, H, W) in [0, 1]; what stands in the hole has no influence.
-        hole : Tensor
-            (N, 1, H, W), 1 = hole.
-
-        Returns
-        -------
-        Tensor
-            Y^0, (N, 3, H, W) on the scale [0, 1].
-        """
+        """Predict Y^0 as a `Network`."""
         return self.scales(image, hole, None)[0][0]
 
     @torch.jit.export
@@ -385,15 +372,8 @@ class SGENet(Network):
 
         Parameters
         ----------
-        image, hole : Tensor
-            As in `forward`.
         probabilities : Tensor
             (N, K, H, W); one-hot where a person painted. Other pixels are left to the network.
-
-        Returns
-        -------
-        Tensor
-            (N, 3, H, W) on the scale [0, 1].
         """
         certain = probabilities.amax(1, keepdim=True) > 1 - self.soft / 4
         painted = torch.where(certain, probabilities, torch.zeros_like(probabilities))
@@ -418,7 +398,7 @@ class SGENet(Network):
         Parameters
         ----------
         image, hole : Tensor
-            As in `forward`.
+            As a `Network` takes them.
         labels : Tensor, optional
             True classes (N, H, W), 255 = unlabelled. If given, they guide as if a person had
             painted them; without them the network's own S^l guides, as in the paper.
@@ -442,7 +422,7 @@ class SGENet(Network):
         Parameters
         ----------
         image, hole : Tensor
-            As in `forward`.
+            As a `Network` takes them.
         painted : Tensor, optional
             (N, K, H, W), one-hot where a person painted, zero elsewhere.
 

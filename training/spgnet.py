@@ -233,20 +233,7 @@ class SPGNet(Network):
                 nn.init.zeros_(start)  # start from the smooth fill
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict the whole image.
-
-        Parameters
-        ----------
-        image : Tensor
-            (N, 3, H, W) in [0, 1]; what stands in the hole has no influence.
-        hole : Tensor
-            (N, 1, H, W), 1 = hole.
-
-        Returns
-        -------
-        Tensor
-            Y, (N, 3, H, W) on the scale [0, 1].
-        """
+        """Predict Y as a `Network`."""
         return self.guide(image, hole, self.segment(image, hole))
 
     @torch.jit.export
@@ -261,16 +248,9 @@ class SPGNet(Network):
 
         Parameters
         ----------
-        image, hole : Tensor
-            As in `forward`.
         probabilities : Tensor
             (N, K, H, W): the map of `segment`, one-hot where a person painted. Outside the hole
             its most probable class counts.
-
-        Returns
-        -------
-        Tensor
-            (N, 3, H, W) on the scale [0, 1].
         """
         return self.fill(image, hole, guiding_map(probabilities, hole))
 
@@ -280,7 +260,7 @@ class SPGNet(Network):
         Parameters
         ----------
         image, hole : Tensor
-            As in `forward`.
+            As a `Network` takes them.
         labels : Tensor, optional
             True classes (N, H, W), 255 = unlabelled. If given, they guide SG-Net where they are
             known (teacher forcing); without them S does.
