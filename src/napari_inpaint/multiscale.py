@@ -11,6 +11,7 @@ import numpy.typing as npt
 from . import classmap, masks, tiling
 from .classmap import Labels
 from .masks import Box, Hole
+from .relay import relay
 
 Pixels = npt.NDArray[np.float32]
 
@@ -102,13 +103,13 @@ def fill(
         halves = _halved(even, even_hole)
         half_labels = None if wide is None else wide[::2, ::2]
         steps = fill(*halves, predict, scale, refine, half_labels)
-        coarse = yield from _part(steps, share)
+        coarse = yield from relay(steps, lambda done: share * done)
         image = np.where(hole[..., np.newaxis], _doubled(coarse)[back], image)
     if not refine:
         return image
     rim = hole & (depth <= reach)
     tiles = _fill_in_tiles(image, rim, predict, scale, labels)
-    refined = yield from _part(tiles, 1 - share, start=share)
+    refined = yield from relay(tiles, lambda done: share + (1 - share) * done)
     if share:
         # what was refined turns smoothly into what was not
         shown: Pixels = np.clip(2 * (1 - depth / reach), 0, 1).astype(np.float32)[..., np.newaxis]
@@ -150,19 +151,6 @@ def _padded(
 
 def _blank(image: Pixels, hole: Hole) -> Pixels:
     return np.where(hole[..., np.newaxis], np.float32(0), image)
-
-
-def _part(
-    steps: Generator[float, None, Pixels], share: float, start: float = 0.0
-) -> Generator[float, None, Pixels]:
-    """Pass on the steps of a part of the work as shares of the whole."""
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            filled: Pixels = end.value
-            return filled
-        yield start + share * done
 
 
 def _halved(image: Pixels, hole: Hole) -> tuple[Pixels, Hole]:

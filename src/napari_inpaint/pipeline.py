@@ -19,6 +19,7 @@ from .masks import Region
 from .multiscale import Scale, fill
 from .planning import Options, Plan, choose_backend, plan
 from .predictor import Predictor
+from .relay import relay
 
 __all__ = ["Options", "Plan", "Step", "choose_backend", "inpaint", "inpaint_steps", "plan"]
 
@@ -194,7 +195,7 @@ def _run(
                 refine=options.strategy == "auto",
                 labels=only.labels,
             )
-            predictions = [(yield from _pixels_done(steps, done, size, total, info.title))]
+            predictions = [(yield from relay(steps, _share_of(done, size, total, info.title)))]
         else:
             predictions = list(
                 predictor(
@@ -261,20 +262,9 @@ def _batches(jobs: list[Job], scale: Scale, options: Options) -> Iterator[list[J
             yield waiting
 
 
-def _pixels_done(
-    steps: Generator[float, None, npt.NDArray[np.float32]],
-    done: int,
-    size: int,
-    total: int,
-    message: str,
-) -> Generator[Step, None, npt.NDArray[np.float32]]:
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as end:
-            filled: npt.NDArray[np.float32] = end.value
-            return filled
-        yield Step(done + int(share * size), total, message)
+def _share_of(done: int, size: int, total: int, message: str) -> Callable[[float], Step]:
+    """Say a share of a region as the pixels done of all."""
+    return lambda share: Step(done + int(share * size), total, message)
 
 
 def predictor_of(settled: Plan) -> Predictor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,9 @@ from .errors import OptionError, ShapeError
 from .masks import Hole
 from .pipeline import Step, holes, inpaint_steps
 from .planning import Options, plan
+from .relay import relay
 from .sampling import sample_labels
 from .segmentation import Segmentation, segment_steps
-
-T = TypeVar("T")
 
 NEEDS = frozenset({"segment", "guide"})
 TEMPERATURES = (1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0)
@@ -98,7 +97,7 @@ def _run(
 ) -> Generator[Step, None, list[Variant]]:
     size = int(hole.sum())
     total = hole.size + count * size
-    found = yield from _part(steps, 0, total)
+    found = yield from relay(steps, _later(0, total))
     probabilities = axes.spatial_view(np.asarray(found.probabilities))
     variants: list[Variant] = []
     maps = _maps(probabilities, axes.spatial_view(hole), count, filling["seed"])
@@ -107,7 +106,7 @@ def _run(
         axes.spatial_view(labels)[...] = drawn
         guided = inpaint_steps(pixels, hole, labels=np.where(hole, labels, UNDECIDED), **filling)
         done = hole.size + number * size
-        variants.append(Variant(labels, (yield from _part(guided, done, total))))
+        variants.append(Variant(labels, (yield from relay(guided, _later(done, total)))))
     return variants
 
 
@@ -130,12 +129,6 @@ def _maps(
         yield kept
 
 
-def _part(steps: Generator[Step, None, T], done: int, total: int) -> Generator[Step, None, T]:
-    """Pass on the steps of a part of the work as steps of the whole."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-        yield Step(done + step.done, total, step.message)
+def _later(done: int, total: int) -> Callable[[Step], Step]:
+    """Say a step of a part as one of the whole, of which so much was done before."""
+    return lambda step: Step(done + step.done, total, step.message)
