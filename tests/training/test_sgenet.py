@@ -106,7 +106,11 @@ def sample(size, count=2, seed=0):
 
 def network(variant="sge", classes=5, **kwargs):
     torch.manual_seed(0)
-    return SGENet(classes, 4, variant, hidden=8, **kwargs).eval()
+    net = SGENet(classes, 4, variant, hidden=8, **kwargs).eval()
+    for heads in (net.coarsest, *net.heads):
+        if heads.residual:  # zeros would hide much
+            torch.nn.init.normal_(heads.h.weight, 0, 0.1)
+    return net
 
 
 def painted_square(probabilities, class_id, size=None):

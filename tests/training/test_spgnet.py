@@ -26,6 +26,7 @@ def network(classes=5, **options):
     """A small network whose batch norms hold the statistics of some batch."""
     torch.manual_seed(0)
     net = SPGNet(classes, base=4, blocks=2, **options).train()
+    nn.init.normal_(net.sg_net.last.weight, 0, 0.1)  # zeros, if it is residual, would hide much
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -188,6 +189,15 @@ def test_folded_nets_work_at_half_the_resolution_and_answer_at_full():
     assert net(image, hole).shape == image.shape
     # padded to 96 x 96, then 2 x 2 px in one cell
     assert seen == [(2, 16, 48, 48), (2, 36, 48, 48), (2, 36, 48, 48)]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("skips", [False, True])
+def test_skips_carry_the_input_past_the_blocks(skips):
+    net = Hourglass(5, 2, base=4, blocks=1, skips=skips).eval()
+    net.blocks.register_forward_hook(lambda _, __, y: torch.zeros_like(y))
+    one, other = net(torch.rand(1, 5, 48, 48)), net(torch.rand(1, 5, 48, 48))
+    assert torch.equal(one, other) != skips
 
 
 @torch.no_grad()
