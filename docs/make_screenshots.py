@@ -104,7 +104,7 @@ def _press(widget: Any, button: Any) -> None:
 
 
 def _paint(widget: Any, number: int, places: list[tuple[int, int]], brush: int) -> None:
-    widget.picker.setCurrentRow(number)
+    widget.picker.picked.emit(number)  # as a click does, on the class at hand too
     labels = widget.class_map.value
     labels.brush_size = brush
     for place in places:

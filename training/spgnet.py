@@ -29,7 +29,7 @@ Deviations, and why:
 - Sides are padded, as hole with the nearest pixel's class, to multiples of 16 px, at least 48: the
   coarsest map has 3 x 3 cells, the least that a reflection by two cells needs.
 - With ``fold=2`` (not in the paper) all three work at half the resolution, on blocks of 2 x 2 px
-  folded into channels and unfolded at the end: a fifth of the time. The padding doubles.
+  folded into channels and unfolded at the end: a quarter of the time. The padding doubles.
 - With ``skips=True`` (not in the paper) SP-Net and SG-Net are U-Nets: where base is small, 8 * base
   channels at 1/16 of the size are too few to carry the map's outlines through.
 - With ``residual=True`` (not in the paper) the hole enters as a smooth fill, and SG-Net adds to it:
