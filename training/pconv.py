@@ -135,18 +135,23 @@ class PConvUNet(Network):
         Halvings of the resolution: 7 for 256 px, 8 for 512 px.
     residual : bool
         Whether the output is added to a `pull_push` fill.
+    partial : bool
+        Whether convolutions look at known pixels alone. Else, as in the paper's comparison with
+        ordinary ones, at all: the hole enters as 0.5, and the mask as a fourth channel.
     """
 
-    def __init__(self, base: int = 64, levels: int = 7, *, residual: bool = False) -> None:
+    def __init__(
+        self, base: int = 64, levels: int = 7, *, residual: bool = False, partial: bool = True
+    ) -> None:
         super().__init__()
-        self.residual = residual
-        widths = [3] + [min(base * 2**i, 8 * base) for i in range(levels)]
+        self.residual, self.partial = residual, partial
+        widths = [3 if partial else 4] + [min(base * 2**i, 8 * base) for i in range(levels)]
         kernels = [7, 5, 5] + [3] * (levels - 3)
         self.encoder = nn.ModuleList(
             EncoderBlock(widths[i], widths[i + 1], kernels[i], norm=i > 0) for i in range(levels)
         )
         self.decoder = nn.ModuleList(
-            DecoderBlock(widths[i + 1], widths[i], widths[i], last=i == 0)
+            DecoderBlock(widths[i + 1], widths[i], widths[i] if i else 3, last=i == 0)
             for i in reversed(range(levels))
         )
         for module in self.modules():
@@ -164,6 +169,8 @@ class PConvUNet(Network):
         known = 1 - hole
         image = image * known
         x = (image * 2 - 1) * known
+        if not self.partial:
+            x, known = torch.cat([x, known], 1), torch.ones_like(known)
         features, masks = [x], [known]
         for down in self.encoder:
             x, known = down(x, known)

@@ -14,7 +14,8 @@ Equations, for one channel x and its pixels divided into regions R_k (hole and k
            the regions are r >= 0.8 and r < 0.8                                  (5)
            y = xhat (1 + conv7x7(r)) + conv7x7(r)                                (6)
 
-RN-B stands in the encoder, where the mask is known; RN-L everywhere behind it. The prediction is
+RN-B stands in the encoder, where the mask is known; RN-L everywhere behind it. ``norm="instance"``
+and ``norm="batch"`` put what the paper compares with in the place of both. The prediction is
 (tanh(out) + 1) / 2, or with statistics per sample, for each colour::
 
     prediction = mu + sigma out   with mean and deviation of the known pixels    (7)
@@ -45,6 +46,7 @@ from torch import Tensor, nn
 from training.layers import Network, at_least_float32, blank_and_pad
 
 Style = Literal["sample", "batch"]
+Norm = Literal["region", "instance", "batch"]
 
 
 def normalize_regions(x: Tensor, region: Tensor, over_batch: bool) -> Tensor:
@@ -136,6 +138,38 @@ class RegionNormL(nn.Module):
         return normalized * (1 + gamma) + beta
 
 
+class FullNorm(nn.Module):
+    """Normalisation over hole and known pixels alike: what the paper compares RN with.
+
+    Parameters
+    ----------
+    channels : int
+        Of the features.
+    norm : {"instance", "batch"}
+        PyTorch's instance norm, or its batch norm with running averages; affine per channel.
+    """
+
+    def __init__(self, channels: int, norm: Norm) -> None:
+        super().__init__()
+        kind = nn.BatchNorm2d if norm == "batch" else nn.InstanceNorm2d
+        self.norm = kind(channels, affine=True)
+
+    def forward(self, x: Tensor, hole: Tensor | None = None) -> Tensor:
+        """Normalise features (N, C, H, W); ``hole``, which `RegionNormB` needs, is ignored."""
+        normalized: Tensor = self.norm(x)
+        return normalized
+
+
+def encoder_norm(channels: int, style: Style, norm: Norm) -> nn.Module:
+    """Make RN-B, or what stands in its place."""
+    return RegionNormB(channels, style) if norm == "region" else FullNorm(channels, norm)
+
+
+def later_norm(channels: int, style: Style, norm: Norm) -> nn.Module:
+    """Make RN-L, or what stands in its place."""
+    return RegionNormL(style) if norm == "region" else FullNorm(channels, norm)
+
+
 def reflecting(channels: int, out_channels: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
     """Make a convolution that keeps the size and reflects the image at its border."""
     reach = dilation * (kernel // 2)
@@ -147,10 +181,10 @@ def reflecting(channels: int, out_channels: int, kernel: int, dilation: int = 1)
 class EncoderBlock(nn.Module):
     """Convolution, RN-B, ReLU."""
 
-    def __init__(self, conv: nn.Conv2d, style: Style) -> None:
+    def __init__(self, conv: nn.Conv2d, style: Style, norm: Norm = "region") -> None:
         super().__init__()
         self.conv = conv
-        self.norm = RegionNormB(conv.out_channels, style)
+        self.norm = encoder_norm(conv.out_channels, style, norm)
 
     def forward(self, x: Tensor, hole: Tensor) -> Tensor:
         """Transform features (N, C, H, W), ``hole`` (N, 1, H', W') of any size."""
@@ -160,14 +194,14 @@ class EncoderBlock(nn.Module):
 class ResidualBlock(nn.Module):
     """Two convolutions, the first with dilation 2, with RN-L; no activation after the sum."""
 
-    def __init__(self, channels: int, style: Style) -> None:
+    def __init__(self, channels: int, style: Style, norm: Norm = "region") -> None:
         super().__init__()
         self.layers = nn.Sequential(
             reflecting(channels, channels, 3, dilation=2),
-            RegionNormL(style),
+            later_norm(channels, style, norm),
             nn.ReLU(),
             reflecting(channels, channels, 3),
-            RegionNormL(style),
+            later_norm(channels, style, norm),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -176,12 +210,14 @@ class ResidualBlock(nn.Module):
         return x + residual
 
 
-def decoder_block(channels: int, out_channels: int, style: Style) -> nn.Sequential:
+def decoder_block(
+    channels: int, out_channels: int, style: Style, norm: Norm = "region"
+) -> nn.Sequential:
     """Make a sub-pixel convolution to twice the size, RN-L, ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, 4 * out_channels, 3, padding=1),
         nn.PixelShuffle(2),
-        RegionNormL(style),
+        later_norm(out_channels, style, norm),
         nn.ReLU(),
     )
 
@@ -205,23 +241,32 @@ class RN(Network):
     blocks : int
         Residual blocks at a quarter of the resolution; 8 in the paper.
     style : {"sample", "batch"}
-        Statistics of every normalisation; "batch" in the paper. "sample" ends with equation 7.
+        Statistics of every region; "batch" in the paper. "sample" ends with equation 7.
+    norm : {"region", "instance", "batch"}
+        The rivals of the paper's ablation normalise hole and known pixels together; ``style`` then
+        decides the end alone.
     """
 
-    def __init__(self, base: int = 64, blocks: int = 8, style: Style = "sample") -> None:
+    def __init__(
+        self,
+        base: int = 64,
+        blocks: int = 8,
+        style: Style = "sample",
+        norm: Norm = "region",
+    ) -> None:
         super().__init__()
         self.encoder = nn.ModuleList(
             [
-                EncoderBlock(reflecting(3, base, 7), style),
-                EncoderBlock(nn.Conv2d(base, 2 * base, 4, stride=2, padding=1), style),
-                EncoderBlock(nn.Conv2d(2 * base, 4 * base, 4, stride=2, padding=1), style),
+                EncoderBlock(reflecting(3, base, 7), style, norm),
+                EncoderBlock(nn.Conv2d(base, 2 * base, 4, stride=2, padding=1), style, norm),
+                EncoderBlock(nn.Conv2d(2 * base, 4 * base, 4, stride=2, padding=1), style, norm),
             ]
         )
-        self.middle = nn.Sequential(*(ResidualBlock(4 * base, style) for _ in range(blocks)))
+        self.middle = nn.Sequential(*(ResidualBlock(4 * base, style, norm) for _ in range(blocks)))
         last = reflecting(base, 3, 7)
         self.decoder = nn.Sequential(
-            decoder_block(4 * base, 2 * base, style),
-            decoder_block(2 * base, base, style),
+            decoder_block(4 * base, 2 * base, style, norm),
+            decoder_block(2 * base, base, style, norm),
             last,
         )
         self.restore_colours = style == "sample"

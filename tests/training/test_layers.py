@@ -25,6 +25,8 @@ SIZES = [(1, 1), (5, 3), (33, 65), (64, 64)]
 NETWORKS = {
     "rn": lambda: RN(base=6, blocks=1),
     "rn-batch": lambda: RN(base=6, blocks=1, style="batch"),
+    "rn-instance-norm": lambda: RN(base=6, blocks=1, style="batch", norm="instance"),
+    "rn-batch-norm": lambda: RN(base=6, blocks=1, style="batch", norm="batch"),
     "isnet": lambda: ISNet(base=4, blocks=1),
     "isnet-published": lambda: ISNet(base=4, blocks=1, use_mask=False),
     "isnet-base": lambda: ISNet(base=4, blocks=1, final_fusion=False, sub_pixel=False),

@@ -135,6 +135,26 @@ def test_untrained_residual_network_is_the_smooth_fill():
     torch.testing.assert_close(network(image, hole), expected)
 
 
+def test_plain_convolutions_see_the_hole_as_grey_and_the_mask_as_a_channel():
+    torch.manual_seed(1)
+    network = PConvUNet(base=4, levels=3, partial=False).eval()
+    image, hole = torch.rand(1, 3, 33, 20), (torch.rand(1, 1, 33, 20) < 0.3).float()
+    grey, nothing = torch.where(hole > 0, 0.5, image), torch.zeros_like(hole)
+    with torch.no_grad():
+        assert (network(image, hole) - network(grey, nothing)).abs().max() > 1e-3
+        for conv in (network.encoder[0].conv.conv, network.decoder[-1].conv.conv):
+            conv.weight[:, -1] = 0  # without the mask's channel
+        torch.testing.assert_close(network(image, hole), network(grey, nothing))
+        scripted = torch.jit.script(network)
+        torch.testing.assert_close(scripted(image, hole), network(image, hole))
+
+
+def test_plain_convolutions_have_the_weights_of_partial_ones_and_the_masks():
+    plain, partial = (PConvUNet(base=4, levels=3, partial=p) for p in (False, True))
+    count = [sum(p.numel() for p in network.parameters()) for network in (plain, partial)]
+    assert count[0] - count[1] == 7 * 7 * 4 + 3 * 3 * 3
+
+
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
 def test_spread_pixels_stand_in_their_blocks_and_the_rest_is_hole(factor):
     image = torch.rand(1, 3, 4, 5)

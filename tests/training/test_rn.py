@@ -8,6 +8,7 @@ from tests.training.literal import convolve, pixel_shuffle, sigmoid
 from training.rn import (
     RN,
     EncoderBlock,
+    FullNorm,
     RegionNormB,
     RegionNormL,
     ResidualBlock,
@@ -175,6 +176,34 @@ def test_network_normalises_by_the_mask():
     hole[..., 8:16, 8:16] = 1
     with torch.no_grad():
         assert (network(image, hole) - network(image, torch.zeros_like(hole))).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_rivals_of_region_norm_normalise_hole_and_known_pixels_together(norm):
+    x, region = features(np.random.default_rng(9), (7, 5))
+    layer = FullNorm(3, norm).double()
+    torch.nn.init.constant_(layer.norm.weight, 2)
+    torch.nn.init.constant_(layer.norm.bias, 1)
+    over = (0, 2, 3) if norm == "batch" else (2, 3)
+    expected = 1 + 2 * (x - x.mean(over, keepdims=True)) / np.sqrt(
+        x.var(over, keepdims=True) + 1e-5
+    )
+    got = layer(torch.tensor(x), torch.tensor(region[:, None]).double())
+    np.testing.assert_allclose(got.detach(), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_network_with_another_norm_keeps_nothing_of_rn(norm):
+    torch.manual_seed(4)
+    network = RN(base=4, blocks=1, style="batch", norm=norm).eval()
+    assert sum(isinstance(module, FullNorm) for module in network.modules()) == 7
+    assert not any(isinstance(m, RegionNormB | RegionNormL) for m in network.modules())
+    image = torch.rand(1, 3, 24, 24)
+    image[..., 8:16, 8:16] = 0.5  # as a hole looks
+    hole = torch.zeros(1, 1, 24, 24)
+    hole[..., 8:16, 8:16] = 1
+    with torch.no_grad():
+        assert torch.equal(network(image, hole), network(image, torch.zeros_like(hole)))
 
 
 def test_batch_style_shares_statistics_over_the_batch():
