@@ -30,6 +30,9 @@ Deviations from the published network, and why:
   orthogonal: all their singular values are equal, so that the norm lets every direction pass. On
   drawn waves, after 300 steps, holes had 15 dB so and 13.3 dB from N(0, 0.02) (two seeds).
 - Images are padded to multiples of 16 px, the depth of the low branch.
+- For training in hours on a CPU (not in the paper): with ``fold=2`` it works on blocks of 2 x 2 px
+  folded into channels; with ``residual=True`` the hole enters as a smooth fill, to which the
+  network adds.
 """
 
 import torch
@@ -164,16 +167,16 @@ class Stage(nn.Module):
 class FinalFusion(nn.Module):
     """Brings the low branch up to the high one and decodes both (equation 1)."""
 
-    def __init__(self, base: int, low: int, *, sub_pixel: bool) -> None:
+    def __init__(self, base: int, low: int, out_channels: int, *, sub_pixel: bool) -> None:
         super().__init__()
         self.low_to_high = up(low, STAGES, sub_pixel=sub_pixel)
         risen = base if sub_pixel else low
         self.layers = nn.Sequential(
-            conv(base + risen, base, 7, bias=True), nn.Tanh(), conv(base, 3, bias=True)
+            conv(base + risen, base, 7, bias=True), nn.Tanh(), conv(base, out_channels, bias=True)
         )
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
-        """Take (N, c, H, W) and (N, 16 c, H/16, W/16); return (N, 3, H, W), unbounded."""
+        """Take (N, c, H, W) and (N, 16 c, H/16, W/16); return (N, out_channels, H, W)."""
         out: Tensor = self.layers(torch.cat([high, self.low_to_high(low)], 1))
         return out
 
@@ -181,12 +184,12 @@ class FinalFusion(nn.Module):
 class HighAlone(nn.Module):
     """The end of the paper's base model: a projection of the high branch."""
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, out_channels: int) -> None:
         super().__init__()
-        self.layer = nn.Conv2d(base, 3, 1)
+        self.layer = nn.Conv2d(base, out_channels, 1)
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
-        """Take (N, c, H, W) and the low branch, which has no influence; return (N, 3, H, W)."""
+        """Take (N, c, H, W) and the unused low branch; return (N, out_channels, H, W)."""
         out: Tensor = self.layer(high)
         return out
 
@@ -207,6 +210,10 @@ class ISNet(Network):
         without it halves the width of the last low branch.
     use_mask : bool
         Whether the mask is a fourth input channel; not in the paper.
+    fold : int
+        Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
+    residual : bool
+        Whether the output is added to a `smooth_fill`.
     """
 
     def __init__(
@@ -217,11 +224,16 @@ class ISNet(Network):
         final_fusion: bool = True,
         sub_pixel: bool = True,
         use_mask: bool = True,
+        fold: int = 1,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.use_mask = use_mask
-        self.stride = 2**STAGES
-        self.head = Head(4 if use_mask else 3, base)
+        self.stride = 2**STAGES * fold
+        self.fold, self.unfold = nn.PixelUnshuffle(fold), nn.PixelShuffle(fold)
+        # Under a spectral norm, a start from the smooth fill takes a factor of its own.
+        self.gain = nn.Parameter(torch.zeros(1)) if residual else None
+        self.head = Head((4 if use_mask else 3) * fold**2, base)
         self.first = FirstStage(base, blocks)
         widths = [base * 2**n for n in range(STAGES + 1)]
         if final_fusion and not sub_pixel:
@@ -230,22 +242,23 @@ class ISNet(Network):
             Stage(base, n, widths[n], blocks, sub_pixel=sub_pixel) for n in range(2, STAGES + 1)
         )
         self.end = (
-            FinalFusion(base, widths[STAGES], sub_pixel=sub_pixel)
+            FinalFusion(base, widths[STAGES], 3 * fold**2, sub_pixel=sub_pixel)
             if final_fusion
-            else HighAlone(base)
+            else HighAlone(base, 3 * fold**2)
         )
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict as a `Network`, within [0, 1]."""
+        """Predict as a `Network`: within [0, 1] or, with ``residual``, unclamped."""
         height, width = image.shape[2], image.shape[3]
-        x, hole = blank_and_pad(image, hole, self.stride)
-        if self.use_mask:
-            x = torch.cat([x, hole], 1)
-        high, low = self.first(self.head(x))
+        gain = self.gain
+        image, hole = blank_and_pad(image, hole, self.stride, self.stride, gain is not None)
+        x = torch.cat([image, hole], 1) if self.use_mask else image
+        high, low = self.first(self.head(self.fold(x)))
         for stage in self.stages:
             high, low = stage(high, low)
-        out = self.end(high, low)
-        return (torch.tanh(out[:, :, :height, :width]) + 1) / 2
+        out = torch.tanh(self.unfold(self.end(high, low)))
+        out = (out + 1) / 2 if gain is None else image + gain * out
+        return out[:, :, :height, :width]
 
 
 class UNetLikeBlock(nn.Module):

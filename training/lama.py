@@ -19,6 +19,10 @@ Deviations from the published network (LaMa-Fourier), and why:
 - Images are padded to multiples of 8 px, and to 16 px at least, which the reflecting convolutions
   of the bottom need.
 - ``base`` may be smaller than 64: the networks that ship have to fit into 16 MiB.
+- For training in hours on a CPU (none of it in the paper): with ``fold=2`` it works on blocks of
+  2 x 2 px folded into channels; with ``halvings=2`` its blocks are then still at an eighth of the
+  image's resolution; with ``residual=True`` the hole enters as a smooth fill, to which the network
+  adds, and features of the way down are added on the way up.
 
 The transform is computed in float32 whatever the precision of the training: half precision has no
 FFT on CPUs, and on GPUs only for sides that are powers of two.
@@ -137,39 +141,68 @@ class LaMa(Network):
     Parameters
     ----------
     base : int
-        Channels at full resolution, doubled at each of three halvings; 64 in the paper.
+        Channels at the first resolution, doubled at each halving; 64 in the paper.
     blocks : int
-        Residual blocks at an eighth of the resolution; 9 in the paper, 18 in its large network.
+        Residual blocks at the lowest resolution; 9 in the paper, 18 in its large network.
     global_ratio : float
         Share of the blocks' channels that are global, between 0 and 1; 0.75 in the paper.
+    halvings : int
+        Of the resolution, at least one; 3 in the paper.
+    fold : int
+        Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
+    residual : bool
+        Whether the output is added to a `smooth_fill`.
     """
 
-    def __init__(self, base: int = 64, blocks: int = 9, global_ratio: float = 0.75) -> None:
+    def __init__(
+        self,
+        base: int = 64,
+        blocks: int = 9,
+        global_ratio: float = 0.75,
+        *,
+        halvings: int = 3,
+        fold: int = 1,
+        residual: bool = False,
+    ) -> None:
         super().__init__()
-        wide = int(8 * base * global_ratio)
-        local = 8 * base - wide
-        self.encoder = nn.Sequential(
-            conv_block(4, base, 7),
-            conv_block(base, 2 * base, 3, stride=2),
-            conv_block(2 * base, 4 * base, 3, stride=2),
-        )
-        self.to_local = conv_block(4 * base, local, 3, stride=2)
-        self.to_global = conv_block(4 * base, wide, 3, stride=2)
+        self.residual = residual
+        self.stride = fold * 2**halvings
+        widths = [base * 2**i for i in range(halvings + 1)]
+        wide = int(widths[-1] * global_ratio)
+        local = widths[-1] - wide
+        self.fold = nn.PixelUnshuffle(fold)
+        self.encoder = nn.ModuleList([conv_block(4 * fold**2, base, 7)])
+        for i in range(halvings - 1):
+            self.encoder.append(conv_block(widths[i], widths[i + 1], 3, stride=2))
+        self.to_local = conv_block(widths[-2], local, 3, stride=2)
+        self.to_global = conv_block(widths[-2], wide, 3, stride=2)
         self.blocks = nn.ModuleList(ResidualBlock(local, wide) for _ in range(blocks))
-        self.decoder = nn.Sequential(
-            upsample(8 * base, 4 * base),
-            upsample(4 * base, 2 * base),
-            upsample(2 * base, base),
-            nn.Conv2d(base, 3, 7, padding=3, padding_mode="reflect"),
+        self.decoder = nn.ModuleList(
+            upsample(widths[i + 1], widths[i]) for i in reversed(range(halvings))
         )
+        self.last = nn.Conv2d(base, 3 * fold**2, 7, padding=3, padding_mode="reflect")
+        self.unfold = nn.PixelShuffle(fold)
+        if residual:
+            for start in self.last.parameters():
+                nn.init.zeros_(start)  # start from the smooth fill
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict as a `Network`, within [0, 1]."""
+        """Predict as a `Network`: within [0, 1] or, with ``residual``, unclamped."""
         height, width = image.shape[2], image.shape[3]
-        x, hole = blank_and_pad(image, hole, stride=8, minimum=16)
-        x = self.encoder(torch.cat([x, hole], 1))
+        image, hole = blank_and_pad(image, hole, self.stride, 2 * self.stride, self.residual)
+        x = self.fold(torch.cat([image, hole], 1))
+        seen: list[Tensor] = []
+        for down in self.encoder:
+            x = down(x)
+            seen.append(x)
         x_local, x_global = self.to_local(x), self.to_global(x)
         for block in self.blocks:
             x_local, x_global = block(x_local, x_global)
-        x = self.decoder(torch.cat([x_local, x_global], 1))
-        return torch.sigmoid(x[:, :, :height, :width])
+        x = torch.cat([x_local, x_global], 1)
+        for up in self.decoder:
+            x, beside = up(x), seen.pop()
+            if self.residual:
+                x = x + beside
+        x = self.unfold(self.last(x))
+        x = image + x if self.residual else torch.sigmoid(x)
+        return x[:, :, :height, :width]

@@ -38,8 +38,11 @@ class Network(nn.Module):
         return Outputs([self(image, hole)], [])
 
 
-def pull_push(image: Tensor, known: Tensor, levels: int) -> Tensor:
-    """Fill holes smoothly: means of known pixels, down a pyramid and up again.
+def smooth_fill(image: Tensor, known: Tensor, levels: int, sweeps: int = 4) -> Tensor:
+    """Fill holes like a membrane: with as little change from pixel to pixel as possible.
+
+    Means of known pixels go down a pyramid and up again; on the way up, ``sweeps`` times at each
+    size, every hole pixel becomes the mean of its four neighbours (Laplace's equation).
 
     Parameters
     ----------
@@ -47,13 +50,16 @@ def pull_push(image: Tensor, known: Tensor, levels: int) -> Tensor:
         (N, C, H, W) and its mask (N, 1, H, W), 1 = known.
     levels : int
         Halvings; what is still unknown then becomes the mean of the known pixels.
+    sweeps : int
+        Without any, the fill is the pyramid's: blockwise, and farther from most pictures.
 
     Returns
     -------
     Tensor
         (N, C, H, W), equal to ``image`` where it is known.
 
-    Source: Gortler et al., "The Lumigraph", 1996, section 3.4.
+    Sources: Gortler et al., "The Lumigraph", 1996, section 3.4; Bornemann, Deuflhard, "The cascadic
+    multigrid method for elliptic problems", 1996.
     """
     images, masks = [image], [known]
     for _ in range(levels):
@@ -70,11 +76,20 @@ def pull_push(image: Tensor, known: Tensor, levels: int) -> Tensor:
         size = [image.shape[2], image.shape[3]]
         filled = F.interpolate(filled, size=size, mode="bilinear", align_corners=False)
         filled = torch.where(known > 0, image, filled)
+        for _ in range(sweeps):
+            filled = torch.where(known > 0, image, mean_of_neighbours(filled))
     return filled
 
 
+def mean_of_neighbours(image: Tensor) -> Tensor:
+    """Return the mean of each pixel's four neighbours; borders repeat."""
+    x = F.pad(image, [1, 1, 1, 1], mode="replicate")
+    beside = x[:, :, 1:-1, 2:] + x[:, :, 1:-1, :-2]
+    return (beside + x[:, :, 2:, 1:-1] + x[:, :, :-2, 1:-1]) / 4
+
+
 def blank_and_pad(
-    image: Tensor, hole: Tensor, stride: int, minimum: int = 1
+    image: Tensor, hole: Tensor, stride: int, minimum: int = 1, smooth: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Set the hole to 0.5 and pad right and bottom, so that a network can take any image.
 
@@ -91,6 +106,8 @@ def blank_and_pad(
         Height and width are padded to a multiple of this, px.
     minimum : int
         Smallest padded side, px; a multiple of ``stride``.
+    smooth : bool
+        Whether the hole gets a `smooth_fill` instead, for a network that adds to it.
 
     Returns
     -------
@@ -101,7 +118,11 @@ def blank_and_pad(
     down = max(minimum - height, -height % stride)
     right = max(minimum - width, -width % stride)
     image = image.masked_fill(hole > 0.5, 0.5)
-    return F.pad(image, [0, right, 0, down], value=0.5), F.pad(hole, [0, right, 0, down], value=1.0)
+    image = F.pad(image, [0, right, 0, down], value=0.5)
+    hole = F.pad(hole, [0, right, 0, down], value=1.0)
+    if smooth:
+        image = smooth_fill(image, 1 - hole, 8)
+    return image, hole
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, pull_push
+from training.layers import Network, smooth_fill
 
 
 def patches(image: Tensor, radius: int) -> Tensor:
@@ -90,8 +90,8 @@ class SmoothFill(Network):
     """A guess without weights: the known pixels' means over ever larger blocks."""
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict an image that is smooth in its hole; see `pull_push`."""
-        return pull_push(image, 1 - hole, 8)
+        """Predict an image that is smooth in its hole; see `smooth_fill`."""
+        return smooth_fill(image, 1 - hole, 8)
 
 
 class Matcher(nn.Module):

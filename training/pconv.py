@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, pull_push
+from training.layers import Network, smooth_fill
 
 
 class PartialConv2d(nn.Module):
@@ -134,7 +134,7 @@ class PConvUNet(Network):
     levels : int
         Halvings of the resolution: 7 for 256 px, 8 for 512 px.
     residual : bool
-        Whether the output is added to a `pull_push` fill.
+        Whether the output is added to a `smooth_fill`.
     partial : bool
         Whether convolutions look at known pixels alone. Else, as in the paper's comparison with
         ordinary ones, at all: the hole enters as 0.5, and the mask as a fourth channel.
@@ -180,7 +180,7 @@ class PConvUNet(Network):
         masks.pop()
         for up in self.decoder:
             x, known = up(x, known, features.pop(), masks.pop())
-        smooth = pull_push(image, 1 - hole, len(self.encoder))
+        smooth = smooth_fill(image, 1 - hole, len(self.encoder))
         if self.residual:
             return smooth + x / 2
         return torch.where(known > 0, (x + 1) / 2, smooth)

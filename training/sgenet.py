@@ -55,7 +55,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, Outputs, blank_and_pad, pull_push
+from training.layers import Network, Outputs, blank_and_pad
 
 
 class ContextBlock(nn.Module):
@@ -305,7 +305,7 @@ class SGENet(Network):
     fold : int
         Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
     residual : bool
-        Whether Y^l is added to a `pull_push` fill.
+        Whether Y^l is added to a `smooth_fill` fill.
     """
 
     # Share of the uniform distribution in the map of `segment`, so that one-hot means painted.
@@ -432,9 +432,7 @@ class SGENet(Network):
             Y^l on the scale [0, 1] and the class scores of S^l, l = 0 to 4.
         """
         size = [image.shape[2], image.shape[3]]
-        image, hole = blank_and_pad(image, hole, 16 * self.fold, 32 * self.fold)
-        if self.residual:
-            image = pull_push(image, 1 - hole, 8)
+        image, hole = blank_and_pad(image, hole, 16 * self.fold, 32 * self.fold, self.residual)
         if painted is not None:
             padding = [0, image.shape[3] - size[1], 0, image.shape[2] - size[0]]
             painted = F.pad(painted, padding)

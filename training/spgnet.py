@@ -40,7 +40,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, Outputs, blank_and_pad, pull_push
+from training.layers import Network, Outputs, blank_and_pad
 
 
 def convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -208,7 +208,7 @@ class SPGNet(Network):
     skips : bool
         Whether SP-Net and SG-Net are U-Nets.
     residual : bool
-        Whether the output is added to a `pull_push` fill.
+        Whether the output is added to a `smooth_fill` fill.
     """
 
     def __init__(
@@ -301,7 +301,4 @@ class SPGNet(Network):
 
     def prepared(self, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
         """Pad, and put into the hole what the nets are to see there: grey or a smooth fill."""
-        image, hole = blank_and_pad(image, hole, 16 * self.fold, 48 * self.fold)
-        if self.residual:
-            image = pull_push(image, 1 - hole, 8)
-        return image, hole
+        return blank_and_pad(image, hole, 16 * self.fold, 48 * self.fold, self.residual)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.layers import pull_push
+from training.layers import smooth_fill
 from training.pconv import PartialConv2d, PConvUNet, spread, upscale
 
 
@@ -108,30 +108,11 @@ def test_frozen_encoder_norm_keeps_its_statistics_while_the_decoder_learns():
     assert not network.encoder[2].norm.weight.requires_grad
 
 
-def test_pull_push_keeps_known_pixels_and_fills_with_means_of_blocks():
-    image = torch.arange(16.0).reshape(1, 1, 4, 4)
-    known = torch.ones_like(image)
-    known[..., 1:3, 1:3] = 0
-    filled = pull_push(image, known, 1)
-    assert torch.equal(filled[known > 0], image[known > 0])
-    # the 2 x 2 blocks' means of known pixels, upsampled bilinearly: 9/16, 3/16, 3/16, 1/16
-
-    means = [(0 + 1 + 4) / 3, (2 + 3 + 7) / 3, (8 + 12 + 13) / 3, (11 + 14 + 15) / 3]
-    expected = (9 * means[0] + 3 * means[1] + 3 * means[2] + means[3]) / 16
-    assert filled[0, 0, 1, 1].item() == pytest.approx(expected)
-
-
-def test_pull_push_gives_the_mean_where_no_level_reaches():
-    image, known = torch.rand(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
-    known[..., 0, 0] = 1
-    assert pull_push(image, known, 1)[0, 0, 15, 15] == image[0, 0, 0, 0]
-
-
 def test_untrained_residual_network_is_the_smooth_fill():
     network = PConvUNet(base=4, levels=3, residual=True).eval()
     image, hole = torch.rand(1, 3, 20, 20), torch.zeros(1, 1, 20, 20)
     hole[..., 5:9, 5:9] = 1
-    expected = pull_push(image, 1 - hole, 3)
+    expected = smooth_fill(image, 1 - hole, 3)
     torch.testing.assert_close(network(image, hole), expected)
 
 
