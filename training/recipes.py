@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from napari_inpaint.backend import ClassInfo
+from training.convnext import ConvNeXtUNet
 from training.data import Augment
 from training.isnet import ISNet
 from training.lama import LaMa
@@ -29,7 +30,7 @@ def smoke(paper: Recipe, network: Callable[[], Network], **changes: Any) -> Reci
     }
     if paper.discriminator is not None:
         small["discriminator"] = partial(paper.discriminator, base=4)
-    name = paper.name.replace("paper", "smoke")
+    name = paper.name.split("-")[0] + "-smoke"
     return replace(paper, name=name, title=name, network=network, **(small | changes))
 
 
@@ -137,6 +138,44 @@ _PCONV_SMOKE = smoke(
         Phase(steps=6, size=64, batch=2, lr=1e-3, lr_end=1e-3),
         Phase(steps=2, size=64, batch=2, lr=1e-3, lr_end=1e-4, freeze_encoder_norm=True),
     ),
+)
+
+# ------------------------------------------------------------------------------------- ConvNeXt
+
+_CONVNEXT_PHOTO = Recipe(
+    name="convnext-photo",
+    title="ConvNeXt, photos",
+    summary="Adds to a smooth fill what large convolutions see; detail from patches around.",
+    source='Liu et al., "A ConvNet for the 2020s", 2022',
+    network=ConvNeXtUNet,
+    split="photos",
+    training_data=(PHOTOS,),
+    losses=LossWeights(known=0.2, hole=6, square=20),
+    phases=(
+        Phase(steps=6_000, size=128, batch=16, lr=1.5e-3, lr_end=3e-4),
+        Phase(steps=500, size=256, batch=4, lr=3e-4, lr_end=1e-5),
+    ),
+)
+_CONVNEXT_FLUORESCENCE = replace(
+    _CONVNEXT_PHOTO,
+    name="convnext-fluorescence",
+    title="ConvNeXt, fluorescence",
+    summary="Adds to a smooth fill what large convolutions see; noise from patches around.",
+    domain="fluorescence",
+    split="nuclei",
+    training_data=(DSB,),
+    licence="CC0-1.0",
+    augment=Augment(turn=True),
+    holes=("irregular", "thick", "discs"),
+    hole_share=(0.03, 0.5),
+    zoom=1.5,
+    phases=(
+        Phase(steps=2_500, size=128, batch=16, lr=1.5e-3, lr_end=1e-4),
+        Phase(steps=200, size=256, batch=4, lr=1e-4, lr_end=1e-5),
+    ),
+)
+_CONVNEXT_SMOKE = smoke(
+    _CONVNEXT_PHOTO, partial(ConvNeXtUNet, widths=(8, 16), blocks=(1, 1)), split=""
 )
 
 # ----------------------------------------------------------------------------------- PatchMatch
@@ -355,6 +394,9 @@ RECIPES = {
         _PCONV_PHOTO,
         _PCONV_UPSCALE,
         _PCONV_SMOKE,
+        _CONVNEXT_PHOTO,
+        _CONVNEXT_FLUORESCENCE,
+        _CONVNEXT_SMOKE,
         _PATCHMATCH,
         _RN_PAPER,
         _RN_PHOTO,
