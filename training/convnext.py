@@ -19,6 +19,8 @@ Differences from ConvNeXt, and why:
 - Every block starts as the identity (zeros in its last convolution) in the place of a layer scale.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -82,7 +84,7 @@ class ConvNeXtUNet(Network):
         self.down = nn.ModuleList(stages[: len(widths) - 1])
         self.bottom = stages[len(widths) - 1]
         self.up = nn.ModuleList(reversed(stages[len(widths) : -1]))
-        steps = list(zip(widths[:-1], widths[1:], strict=True))
+        steps = list(pairwise(widths))
         self.halve = nn.ModuleList(
             nn.Sequential(nn.BatchNorm2d(wide), nn.Conv2d(wide, deep, 2, 2)) for wide, deep in steps
         )

@@ -162,16 +162,14 @@ _CONVNEXT_FLUORESCENCE = replace(
     title="ConvNeXt, fluorescence",
     summary="Adds to a smooth fill what large convolutions see; noise from patches around.",
     domain="fluorescence",
-    split="nuclei",
-    training_data=(DSB,),
-    licence="CC0-1.0",
+    split="",  # nuclei and grey photographs, put into train/ and val/ as exported/README.md says
+    training_data=(DSB, PHOTOS),
     augment=Augment(turn=True),
     holes=("irregular", "thick", "discs"),
     hole_share=(0.03, 0.5),
     zoom=1.5,
     phases=(
-        Phase(steps=2_500, size=128, batch=16, lr=1.5e-3, lr_end=1e-4),
-        Phase(steps=200, size=256, batch=4, lr=1e-4, lr_end=1e-5),
+        Phase(steps=3_000, size=128, batch=16, lr=1.5e-3, lr_end=1e-4),
     ),
 )
 _CONVNEXT_SMOKE = smoke(
