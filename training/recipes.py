@@ -152,8 +152,8 @@ _CONVNEXT_PHOTO = Recipe(
     training_data=(PHOTOS,),
     losses=LossWeights(known=0.2, hole=6, square=20),
     phases=(
-        Phase(steps=6_000, size=128, batch=16, lr=1.5e-3, lr_end=3e-4),
-        Phase(steps=500, size=256, batch=4, lr=3e-4, lr_end=1e-5),
+        Phase(steps=4_500, size=128, batch=16, lr=1.5e-3, lr_end=2e-4),
+        Phase(steps=400, size=256, batch=4, lr=2e-4, lr_end=1e-5),
     ),
 )
 _CONVNEXT_FLUORESCENCE = replace(
@@ -169,7 +169,7 @@ _CONVNEXT_FLUORESCENCE = replace(
     hole_share=(0.03, 0.5),
     zoom=1.5,
     phases=(
-        Phase(steps=3_000, size=128, batch=16, lr=1.5e-3, lr_end=1e-4),
+        Phase(steps=2_400, size=128, batch=16, lr=1.5e-3, lr_end=5e-5),
     ),
 )
 _CONVNEXT_SMOKE = smoke(
