@@ -106,5 +106,5 @@ class ConvNeXtUNet(Network):
         x = self.bottom(x)
         for rise, stage in zip(self.rise, self.up, strict=False):
             x = stage(F.interpolate(rise(x), scale_factor=2.0) + seen.pop())
-        prediction = smooth + self.unfold(self.last(self.norm(x))) / 2
+        prediction: Tensor = smooth + self.unfold(self.last(self.norm(x))) / 2
         return prediction[:, :, :height, :width]
