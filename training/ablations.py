@@ -1,0 +1,331 @@
+"""The papers' own comparisons in miniature: ``python -m training.ablations NAME --data DIR``.
+
+Every arm of an ablation gets the same crops, holes, steps and seeds, learns by the paper's pixel
+terms (and the cross-entropy of class maps) alone, and is scored on the same validation cases, the
+protocol of ``training.evaluate`` at the size of the crops. Only the networks differ.
+
+Differences are paired over the cases and averaged over seeds and holes; their 95 % intervals come
+from resampling pictures, because the holes in one picture are no independent cases. They say
+nothing about other seeds: each seed's own difference stands beside them.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import nn
+from tqdm import tqdm
+
+from training import metrics
+from training.command import at_least, command, new_file
+from training.data import Picture, load_pictures
+from training.evaluate import Case, make_cases, run, tensors
+from training.feed import batches, digest, read_data
+from training.isnet import ISNet
+from training.layers import Network, remove_spectral_norm_
+from training.masks import AREA_BINS
+from training.pconv import PConvUNet
+from training.recipe import LossWeights, Phase, Recipe
+from training.recipes import RECIPES
+from training.report import SHARES, markdown
+from training.rn import RN
+from training.sgenet import SGENet
+from training.state import State
+from training.step import train_step
+
+RESAMPLES = 1_000
+
+Run = dict[str, Any]
+"""What one training came to: lists per picture, and within each per hole share."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Networks that a paper compares."""
+
+    recipe: Recipe
+    """What they share; its own network is not looked at."""
+    arms: dict[str, Callable[[], Network]]
+
+
+def miniature(recipe: Recipe, steps: int, **changes: Any) -> Recipe:
+    """Shrink a recipe to 64 px and a few minutes, without discriminator, features and patches."""
+    weights = recipe.losses
+    pixels = LossWeights(
+        known=weights.known,
+        hole=weights.hole,
+        per_hole_pixel=weights.per_hole_pixel,
+        coarse=weights.coarse,
+        segmentation=weights.segmentation,
+    )
+    small: dict[str, Any] = {
+        "phases": (Phase(steps=steps, size=64, batch=8, lr=1e-3, lr_end=1e-5),),
+        "losses": pixels,
+        "discriminator": None,
+        "patches": None,
+        "betas": (0.9, 0.99),
+        "ema": 0.98,
+        # A crop of 64 px shows half of the picture or more.
+        "short_side": 96,
+        "zoom": 1.5,
+    }
+    return replace(recipe, **small | changes)
+
+
+_sgenet = partial(SGENet, classes=11, base=8, hidden=16)
+_rn = partial(RN, base=8, blocks=4)
+_isnet = partial(ISNet, base=8, blocks=1, use_mask=False)
+
+#: In the order of the papers' tables; a paper's own network comes last.
+ABLATIONS = {
+    "sgenet": Ablation(
+        miniature(RECIPES["sgenet-street"], 500),
+        {
+            "Base-Net": partial(_sgenet, variant="base"),
+            "SG-Net": partial(_sgenet, variant="sg"),
+            "SGE-Net": partial(_sgenet, variant="sge"),
+        },
+    ),
+    "rn": Ablation(
+        miniature(RECIPES["rn-paper"], 500, split="photos"),
+        {
+            "batch norm": partial(_rn, norm="batch", style="batch"),
+            "batch norm, equation 7": partial(_rn, norm="batch"),
+            "instance norm, equation 7": partial(_rn, norm="instance"),
+            "RN, equation 7": _rn,
+        },
+    ),
+    "pconv": Ablation(
+        miniature(RECIPES["pconv-paper"], 1_200, split="photos"),
+        {
+            "plain convolution": partial(PConvUNet, base=16, levels=5, partial=False),
+            "partial convolution": partial(PConvUNet, base=16, levels=5),
+        },
+    ),
+    "isnet": Ablation(
+        miniature(RECIPES["isnet-paper"], 300, split="photos"),
+        {
+            "base": partial(_isnet, final_fusion=False, sub_pixel=False),
+            "base + final fusion": partial(_isnet, sub_pixel=False),
+            "ISNet": _isnet,
+        },
+    ),
+}
+
+
+def train_network(recipe: Recipe, pictures: Sequence[Picture]) -> Network:
+    """Train a recipe from its first step to its last, without checkpoints.
+
+    Returns
+    -------
+    Network
+        The averaged network, on the CPU, in evaluation mode.
+    """
+    fabric = Fabric(devices=1)
+    fabric.seed_everything(recipe.seed, verbose=False)
+    state = State.start(recipe, fabric)
+    no_features = nn.Identity()
+    steps = batches(recipe, pictures, 0, fabric, workers=0)
+    for _, phase, batch in tqdm(steps, total=recipe.steps, leave=False):
+        train_step(recipe, phase, state, fabric, no_features, batch)
+    trained: Network = remove_spectral_norm_(state.average.module).cpu()
+    return trained
+
+
+def per_picture(values: Sequence[Any]) -> list[Any]:
+    """Put the values of the holes of one picture together."""
+    holes = len(AREA_BINS)
+    return [list(values[i : i + holes]) for i in range(0, len(values), holes)]
+
+
+@torch.inference_mode()
+def score(network: Network, cases: list[Case]) -> Run:
+    """Score a network: PSNR and SSIM, and what `mean_iou` needs where there are labels."""
+    row = run(network, cases, "scores")
+    scores: Run = {key: per_picture(row.scores[key]) for key in ("hole dB", "SSIM")}
+    if hasattr(network, "segment"):
+        counts = []
+        for case in cases:
+            assert case.labels is not None  # `read_data` refuses pictures without
+            probabilities = network.segment(*tensors(case))[0]  # type: ignore[operator]
+            predicted = probabilities.argmax(0).numpy()
+            counts.append(
+                metrics.class_counts(predicted, case.labels, case.mask, len(probabilities)).tolist()
+            )
+        scores["class counts"] = per_picture(counts)
+    return scores
+
+
+def means(runs: list[Run], pictures: NDArray[np.intp] | slice = slice(None)) -> dict[str, float]:
+    """Average an arm's runs.
+
+    Parameters
+    ----------
+    runs : list of Run
+        One per seed.
+    pictures : array of int or slice
+        Which pictures count; one that is named twice counts twice.
+
+    Returns
+    -------
+    dict
+        "hole dB", also by hole share, and how much more of it the largest holes have than the
+        smallest; "SSIM"; and "mIoU hole", of all pixels together, if there are class maps.
+    """
+    decibel = np.stack([run["hole dB"] for run in runs])[:, pictures]  # (seeds, pictures, shares)
+    shares = decibel.mean((0, 1))
+    found = {"hole dB": float(decibel.mean())}
+    found |= {name: float(value) for name, value in zip(SHARES, shares, strict=True)}
+    found["largest less smallest"] = float(shares[-1] - shares[0])
+    found["SSIM"] = float(np.stack([run["SSIM"] for run in runs])[:, pictures].mean())
+    if "class counts" in runs[0]:
+        counts = [np.asarray(run["class counts"])[pictures].sum((0, 1)) for run in runs]
+        found["mIoU hole"] = float(np.mean([metrics.mean_iou(each) for each in counts]))
+    return found
+
+
+def differences(runs: list[Run], others: list[Run]) -> dict[str, tuple[float, float, float]]:
+    """Return by how much an arm exceeds another in each of `means`, with the 95 % interval."""
+    count = len(runs[0]["hole dB"])
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(RESAMPLES):
+        pictures = rng.integers(count, size=count)
+        here, there = means(runs, pictures), means(others, pictures)
+        drawn.append([here[key] - there[key] for key in here])
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    here, there = means(runs), means(others)
+    return {
+        key: (here[key] - there[key], float(low[i]), float(high[i])) for i, key in enumerate(here)
+    }
+
+
+def tables(arms: dict[str, list[Run]]) -> str:
+    """Draw the arms' means, and every later arm less every earlier one."""
+    digits = {"SSIM": 4, "mIoU hole": 3}
+    averages = {name: means(runs) for name, runs in arms.items()}
+    columns = [key for key in next(iter(averages.values())) if key != "largest less smallest"]
+    rows = []
+    for name, runs in arms.items():
+        seconds = np.mean([run["CPU seconds"] for run in runs])
+        values = [f"{averages[name][key]:.{digits.get(key, 2)}f}" for key in columns]
+        rows.append([name, f"{runs[0]['parameters'] / 1e6:.2f} M", f"{seconds:.0f}", *values])
+    found = [markdown(["arm", "parameters", "CPU s", *columns], rows)]
+    rows = []
+    for earlier, later in combinations(arms, 2):
+        pairs = zip(arms[later], arms[earlier], strict=True)
+        seeds = [means([a])["hole dB"] - means([b])["hole dB"] for a, b in pairs]
+        cells = [f"{later} less {earlier}", ", ".join(f"{value:+.2f}" for value in seeds)]
+        for key, (value, low, high) in differences(arms[later], arms[earlier]).items():
+            n = digits.get(key, 2)
+            text = f"{value:+.{n}f}"
+            cells.append(text if key in SHARES else f"{text} ({low:+.{n}f} to {high:+.{n}f})")
+        rows.append(cells)
+    heads = [key if key in SHARES else f"{key} (95 %)" for key in averages[earlier]]
+    found.append(markdown(["difference", "each seed, dB", *heads], rows))
+    return "\n\n".join(found)
+
+
+def read_results(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Read the runs that are done, or begin with none.
+
+    Raises
+    ------
+    ValueError
+        If the file holds runs that cannot stand beside those that ``facts`` describe.
+    """
+    if not path.exists():
+        return {**facts, "runs": {}}
+    try:
+        results: dict[str, Any] = json.loads(path.read_text())
+        other = {key: results[key] for key in (*facts, "runs") if results[key] != facts.get(key)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no results of an ablation. Name another file.") from error
+    del other["runs"]
+    if other:
+        raise ValueError(
+            f"{path} holds runs with {other}, not with { ({key: facts[key] for key in other}) }. "
+            "Go on as it was begun, or name another file with -o."
+        )
+    return results
+
+
+def ablate(
+    name: str, data: Path, output: Path, *, seeds: int = 2, steps: int | None = None
+) -> dict[str, list[Run]]:
+    """Train and score what is not in the results yet, arm after arm for each seed.
+
+    Parameters
+    ----------
+    name : str
+        A key of `ABLATIONS`.
+    data : Path
+        Folder of pictures; with class maps for "sgenet".
+    output : Path
+        JSON file that every run is added to as soon as it is scored.
+    seeds : int
+        Trainings of every arm, from the seeds 0, 1, ...
+    steps : int, optional
+        Of every training; as many as the ablation's recipe says by default.
+
+    Returns
+    -------
+    dict
+        The runs of every arm, one per seed.
+    """
+    recipe = ABLATIONS[name].recipe
+    phase = replace(recipe.phases[0], steps=steps or recipe.steps)
+    pictures, _ = read_data(recipe, data)
+    kept_apart = load_pictures(data, recipe.split, validation=True, short_side=recipe.short_side)
+    cases = make_cases(kept_apart, phase.size)
+    facts = {"ablation": name, "steps": phase.steps, "data": digest(pictures)}
+    results = read_results(output, facts)
+    for seed in range(seeds):
+        for arm, network in ABLATIONS[name].arms.items():
+            key = f"{arm}, seed {seed}"
+            if key in results["runs"]:
+                continue
+            start = time.process_time()
+            trained = train_network(
+                replace(recipe, network=network, phases=(phase,), seed=seed), pictures
+            )
+            seconds = round(time.process_time() - start, 1)
+            size = sum(parameter.numel() for parameter in trained.parameters())
+            result = {"parameters": size, "CPU seconds": seconds, **score(trained, cases)}
+            results["runs"][key] = result
+            output.write_text(json.dumps(results))
+            print(f"{key}: {means([result])['hole dB']:.2f} dB after {seconds:.0f} s", flush=True)
+    return {
+        arm: [results["runs"][f"{arm}, seed {seed}"] for seed in range(seeds)]
+        for arm in ABLATIONS[name].arms
+    }
+
+
+@command
+def main() -> None:
+    """Read the command line, train, score and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("name", choices=ABLATIONS, metavar="NAME", help="one of %(choices)s")
+    parser.add_argument("--data", type=Path, required=True, help="folder of pictures")
+    parser.add_argument("--seeds", type=at_least(1), default=2, help="trainings of every arm")
+    parser.add_argument("--steps", type=at_least(1), help="of every training")
+    parser.add_argument(
+        "-o", "--output", type=new_file(".json"), help="default: NAME.json; runs in it are kept"
+    )
+    args = parser.parse_args()
+    output = args.output or Path(f"{args.name}.json")
+    print(tables(ablate(args.name, args.data, output, seeds=args.seeds, steps=args.steps)))
+
+
+if __name__ == "__main__":
+    main()
