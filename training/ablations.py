@@ -69,7 +69,7 @@ def miniature(recipe: Recipe, steps: int, **changes: Any) -> Recipe:
         segmentation=weights.segmentation,
     )
     small: dict[str, Any] = {
-        "phases": (Phase(steps=steps, size=64, batch=8, lr=1e-3, lr_end=1e-5),),
+        "phases": (Phase(steps=steps, size=64, batch=8, lr=2e-3, lr_end=1e-5),),
         "losses": pixels,
         "discriminator": None,
         "patches": None,
@@ -89,7 +89,7 @@ _isnet = partial(ISNet, base=8, blocks=1, use_mask=False)
 #: In the order of the papers' tables; a paper's own network comes last.
 ABLATIONS = {
     "sgenet": Ablation(
-        miniature(RECIPES["sgenet-street"], 500),
+        miniature(RECIPES["sgenet-street"], 400),
         {
             "Base-Net": partial(_sgenet, variant="base"),
             "SG-Net": partial(_sgenet, variant="sg"),
@@ -97,7 +97,7 @@ ABLATIONS = {
         },
     ),
     "rn": Ablation(
-        miniature(RECIPES["rn-paper"], 500, split="photos"),
+        miniature(RECIPES["rn-paper"], 400, split="photos"),
         {
             "batch norm": partial(_rn, norm="batch", style="batch"),
             "batch norm, equation 7": partial(_rn, norm="batch"),
@@ -106,14 +106,14 @@ ABLATIONS = {
         },
     ),
     "pconv": Ablation(
-        miniature(RECIPES["pconv-paper"], 1_200, split="photos"),
+        miniature(RECIPES["pconv-paper"], 1_000, split="photos"),
         {
             "plain convolution": partial(PConvUNet, base=16, levels=5, partial=False),
             "partial convolution": partial(PConvUNet, base=16, levels=5),
         },
     ),
     "isnet": Ablation(
-        miniature(RECIPES["isnet-paper"], 300, split="photos"),
+        miniature(RECIPES["isnet-paper"], 250, split="photos"),
         {
             "base": partial(_isnet, final_fusion=False, sub_pixel=False),
             "base + final fusion": partial(_isnet, sub_pixel=False),
