@@ -138,8 +138,10 @@ def train_network(recipe: Recipe, pictures: Sequence[Picture]) -> Network:
     steps = batches(recipe, pictures, 0, fabric, workers=0)
     for _, phase, batch in tqdm(steps, total=recipe.steps, leave=False):
         train_step(recipe, phase, state, fabric, no_features, batch)
-    trained: Network = remove_spectral_norm_(state.average.module).cpu()
-    return trained
+    network = state.average.module.cpu()
+    assert isinstance(network, Network)
+    remove_spectral_norm_(network)
+    return network
 
 
 def per_picture(values: Sequence[Any]) -> list[Any]:
