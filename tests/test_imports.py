@@ -26,6 +26,8 @@ ARROWS = {
     "backend": set(),
     "artifacts": {"manifest"},
     "registry": {"backend"},
+    "scores": {"backend"},
+    "selection": {"backend", "registry", "scores"},
     "torchscript": {"artifacts", "backend", "manifest"},
     "classical": {"backend"},
     "classmap": {"backend"},
@@ -33,7 +35,7 @@ ARROWS = {
     "multiscale": {"classmap", "masks", "relay", "tiling"},
     "predictor": {"backend", "classmap", "device", "tiling"},
     "planning": {
-        "axes", "backend", "classmap", "device", "intensity", "multiscale", "registry",
+        "axes", "backend", "classmap", "device", "intensity", "multiscale", "registry", "selection",
         "torchscript",
     },
     "pipeline": {
@@ -61,7 +63,7 @@ ARROWS = {
     "console": set(),
     "commands": {
         "artifacts", "backend", "batch", "console", "device", "files", "instances", "labelfiles",
-        "listing", "picture", "planning", "segmentation", "stacks",
+        "listing", "picture", "planning", "segmentation", "selection", "stacks",
     },
     "cli": {"artifacts", "commands", "console", "demo", "listing"},
     "_sample_data": {"samples"},

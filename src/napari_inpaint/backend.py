@@ -8,8 +8,8 @@ Listing must be cheap: import heavy libraries in ``load``.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
@@ -79,6 +79,10 @@ class BackendInfo:
         "photo", "fluorescence", …: what "auto" goes by; "": any.
     licence, source, summary : str
         Of the weights or the method; where it comes from; one sentence.
+    scores : mapping
+        How good it is, beside other backends, as ``python -m training.evaluate`` records it:
+        ``{"photos, 256 px": {name: {"hole dB": 16.9, "SSIM": 0.815, "texture": 20.6, …}, …}}``,
+        where one name is its own.
 
     Raises
     ------
@@ -98,11 +102,12 @@ class BackendInfo:
     licence: str = ""
     source: str = ""
     summary: str = ""
+    scores: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for field in ("name", "title", "domain", "licence", "source", "summary"):
-            value = getattr(self, field)
-            _require(isinstance(value, str), field, "text", value)
+        for text in ("name", "title", "domain", "licence", "source", "summary"):
+            value = getattr(self, text)
+            _require(isinstance(value, str), text, "text", value)
         _require(
             bool(re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name)) and self.name != "auto",
             "name",
@@ -117,9 +122,9 @@ class BackendInfo:
             "a whole number from 1 up, or None for any",
             self.channels,
         )
-        for field in ("multiple", "context", "working_size"):
-            value = getattr(self, field)
-            _require(_is_count(value), field, "a whole number of pixels from 1 up", value)
+        for size in ("multiple", "context", "working_size"):
+            value = getattr(self, size)
+            _require(_is_count(value), size, "a whole number of pixels from 1 up", value)
         object.__setattr__(self, "classes", tuple(self.classes))
         _require(
             all(isinstance(each, ClassInfo) for each in self.classes),
@@ -127,6 +132,7 @@ class BackendInfo:
             "ClassInfo(name, colour) for each class",
             self.classes,
         )
+        _require(isinstance(self.scores, Mapping), "scores", "tables by data", self.scores)
 
     def _normalise_provides(self) -> None:
         expected = f"some of {sorted(METHODS)}"

@@ -29,6 +29,7 @@ from .errors import FileError
 from .picture import Picture
 from .planning import Plan
 from .segmentation import SEGMENTS, Segmentation
+from .selection import FILLS
 
 Progress = Callable[[int, int], None]
 # what is done for one picture; returns that in one line
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         kind=args.format,
         overwrite=args.overwrite,
     )
-    _check(args, jobs, planning.FILLS if args.labels is None else planning.GUIDED_FILLS)
+    _check(args, jobs, FILLS if args.labels is None else planning.GUIDED_FILLS)
     status = _do(jobs, args, _fill, "filled")
     if any(files.format_of(job.out) == "jpg" for job in jobs):
         complain(

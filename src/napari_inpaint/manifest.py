@@ -16,7 +16,8 @@ SCHEMA = 1
 class Manifest:
     """What an artifact says of itself.
 
-    The fields up to ``summary`` are those of ``BackendInfo``; the rest say how it was made.
+    The fields up to ``summary``, and ``scores``, are those of ``BackendInfo``; the rest say how it
+    was made.
 
     Attributes
     ----------

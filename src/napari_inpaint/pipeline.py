@@ -17,11 +17,11 @@ from .classmap import Labels
 from .errors import Cancelled, ShapeError
 from .masks import Region
 from .multiscale import Scale, fill
-from .planning import Options, Plan, choose_backend, plan
+from .planning import Options, Plan, plan
 from .predictor import Predictor
 from .relay import relay
 
-__all__ = ["Options", "Plan", "Step", "choose_backend", "inpaint", "inpaint_steps", "plan"]
+__all__ = ["Options", "Plan", "Step", "inpaint", "inpaint_steps", "plan"]
 
 T = TypeVar("T")
 

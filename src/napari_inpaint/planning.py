@@ -17,14 +17,13 @@ from .axes import Axes
 from .backend import Backend
 from .errors import BackendError, OptionError
 from .multiscale import Scale
+from .selection import FILLS, choose_backend, listed, quoted
 from .torchscript import open_artifact
 
 STEP = 64  # px: regions have heights and widths that are multiples of this, so that sizes repeat
 CPU_BATCH = 1 << 18  # px: on the CPU, more at once saves no time but delays a cancel
 GPU_BATCH = 1 << 24
 STRATEGIES = ("auto", "crop", "resize")
-FALLBACK = "biharmonic"
-FILLS = frozenset({"inpaint"})
 GUIDED_FILLS = frozenset({"guide"})
 
 
@@ -96,40 +95,6 @@ class Plan:
             self.options.batch_size,
             CPU_BATCH if self.device.device.type == "cpu" else GPU_BATCH,
         )
-
-
-def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
-    """Return the name of the backend that "auto" stands for.
-
-    It is the shipped one for photos if there is colour, else the one for fluorescence. Where more
-    than filling is asked for, one for street scenes is as good for colour, one for nuclei else.
-
-    Parameters
-    ----------
-    channels : int or None
-        Of the image: three or four mean colour; None: no channel axis.
-    needs : collection of str
-        Methods that it has to provide.
-
-    Raises
-    ------
-    BackendError
-        If no shipped backend fits, and filling is not all that is asked for; the text names the
-        backends that can.
-    """
-    domains = ("photo", "street") if channels in (3, 4) else ("fluorescence", "nuclei")
-    for domain in domains[:1] if needs == FILLS else domains:
-        for info in registry.list_backends():
-            own = registry.provider(info.name) == registry.OWN_DISTRIBUTION
-            if own and info.domain == domain and {*needs} <= {*info.provides}:
-                return info.name
-    if needs == FILLS:
-        return FALLBACK
-    raise BackendError(
-        f'backend="auto" finds no shipped backend that provides {_listed(needs)} for '
-        f"{'colour images' if channels in (3, 4) else 'images of this kind'}. Name another, or a "
-        f".pt file. Backends that do: {_able(needs)}."
-    )
 
 
 def plan(
@@ -204,21 +169,13 @@ def capable(backend: str | os.PathLike[str], needs: Collection[str]) -> Backend:
     missing = {*needs} - {*info.provides}
     if missing:
         raise BackendError(
-            f"The backend {info.name!r} does not provide {_listed(missing)}, only "
-            f"{', '.join(sorted(info.provides))}. Backends that do: {_able(needs)}."
+            f"The backend {info.name!r} does not provide {quoted(missing)}, only "
+            f"{', '.join(sorted(info.provides))}. Backends that do: "
+            f"{listed(registry.providing(needs))}."
         )
     if {"segment", "guide"} & {*needs} and not info.classes:
         raise BackendError(
-            f"The backend {info.name!r} provides {_listed(needs)}, but does not say which classes "
+            f"The backend {info.name!r} provides {quoted(needs)}, but does not say which classes "
             "there are. Please tell its authors."
         )
     return found
-
-
-def _listed(needs: Collection[str]) -> str:
-    return " and ".join(map(repr, sorted(needs)))
-
-
-def _able(needs: Collection[str]) -> str:
-    able = [each.name for each in registry.list_backends() if {*needs} <= {*each.provides}]
-    return ", ".join(able) or "none is installed"

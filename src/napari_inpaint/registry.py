@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.metadata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pluggy
@@ -39,6 +39,11 @@ class Discovery:
 def list_backends() -> list[BackendInfo]:
     """Return what every usable backend says of itself, sorted by name."""
     return [backend.info for _, backend in sorted(_installed().backends.items())]
+
+
+def providing(needs: Collection[str]) -> list[BackendInfo]:
+    """Return what every usable backend that has these methods says of itself, sorted by name."""
+    return [info for info in list_backends() if {*needs} <= {*info.provides}]
 
 
 def broken_backends() -> list[BrokenBackend]:

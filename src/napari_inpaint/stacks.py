@@ -50,9 +50,9 @@ def inpaint(
         integers, or floats that are all 0 or 1. NaN and infinite pixels of the image are always
         hole as well.
     backend : str or path
-        A name from ``list_backends()``, a path to a ``.pt`` file, or "auto": the shipped artifact
-        for photos if there are three colours, else the one for fluorescence; without an artifact,
-        "biharmonic". With labels, one that provides "guide".
+        A name from ``list_backends()``, a path to a ``.pt`` file, or "auto": what has the best
+        scores among what ships for photos, if there are three colours, else for fluorescence (see
+        ``napari_inpaint.selection.choose_backend``). With labels, one that provides "guide".
     device : str
         "auto", "cpu", "cuda", "cuda:1" or "mps".
     axes : str, optional
@@ -127,7 +127,8 @@ def segment(
         in the hole is never read.
     backend : str or path
         A name from ``list_backends()``, a path to a ``.pt`` file, or "auto": the shipped artifact
-        that segments photos or street scenes if there are three colours, else fluorescence.
+        that segments photos or street scenes if there are three colours, else fluorescence or
+        nuclei.
     device, axes
         As ``inpaint`` takes them.
     context, batch_size, seed

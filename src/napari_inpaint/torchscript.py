@@ -204,6 +204,7 @@ def _described(manifest: Manifest, path: Path) -> BackendInfo:
             licence=manifest.licence,
             source=manifest.source,
             summary=manifest.summary,
+            scores=manifest.scores,
         )
     except (OptionError, TypeError) as error:
         raise ArtifactError(f"The manifest in {path} cannot be used: {error}") from error

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_inpaint import registry
 from napari_inpaint.errors import BackendError, InpaintError
-from napari_inpaint.planning import choose_backend
+from napari_inpaint.selection import choose_backend
 from napari_inpaint.torchscript import open_artifact
 
 from . import words
@@ -82,8 +82,7 @@ class BackendField(ComboBox):
         files : sequence of Path
             TorchScript files.
         """
-        infos = [info for info in registry.list_backends() if self._needs <= {*info.provides}]
-        self._infos = {info.name: info for info in infos}
+        self._infos = {info.name: info for info in registry.providing(self._needs)}
         self._auto = self._best(channels)
         choices: list[tuple[str, Any]] = []
         choices.append((f"auto ({self._auto})", AUTO) if self._auto else (NONE, None))
