@@ -226,6 +226,12 @@ def run(artifact: nn.Module, method: str, image: Tensor, mask: Tensor) -> Tensor
     return result
 
 
+def channels_of(path: Path) -> int:
+    """Return how many channels an artifact takes; 3 where it takes any or does not say."""
+    manifest = read_manifest(path)
+    return manifest.channels or 3 if manifest is not None else 3
+
+
 @torch.no_grad()
 def check(path: Path, artifact: Artifact) -> None:
     """Compare a written artifact with the eager one.
@@ -237,10 +243,10 @@ def check(path: Path, artifact: Artifact) -> None:
         full mask gives anything but finite numbers.
     """
     eager, written = copy.deepcopy(artifact).float(), load_artifact(path)
-    generator = torch.Generator().manual_seed(0)
+    generator, channels = torch.Generator().manual_seed(0), channels_of(path)
     for height, width in SIZES:
         for batch in (1, 3):
-            image = torch.rand(batch, 3, height, width, generator=generator)
+            image = torch.rand(batch, channels, height, width, generator=generator)
             drawn = (torch.rand(batch, 1, height, width, generator=generator) < 0.3).float()
             for mask in (drawn, torch.zeros_like(drawn), torch.ones_like(drawn)):
                 poisoned = torch.where(mask > 0, torch.nan, image)

@@ -120,3 +120,18 @@ def test_patches_give_the_artifact_detail_that_its_network_lacks():
         fills = [artifact(noise, mask)[..., 24:40, 24:40] for artifact in (plain, detailed)]
     rough = [(fill[..., 1:] - fill[..., :-1]).abs().mean().item() for fill in fills]
     assert rough[1] > 2 * rough[0]
+
+
+def test_artifact_of_one_channel_is_checked_with_one(tmp_path):
+    class Inverse(torch.nn.Module):
+        def forward(self, image: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+            assert image.shape[1] == 1
+            return 1 - image
+
+    recipe = replace(RECIPES["patchmatch"], channels=1, patches=None)
+    artifact = export.as_stored(recipe, Inverse())
+    path = tmp_path / "inverse.pt"
+    manifest = export.make_manifest(recipe, artifact, "", "inverse")
+    export.write(export.script(artifact), manifest, path)
+    export.check(path, artifact)
+    assert export.channels_of(path) == read_manifest(path).channels == 1
