@@ -41,10 +41,11 @@ def load_pictures(
     folder: Path,
     split: str,
     *,
-    validation: bool,
+    validation: bool | None,
     short_side: int = 0,
     instances: bool = False,
     cache: Path | None = None,
+    at_most: int | None = None,
 ) -> list[Picture]:
     """Decode one side of a folder into memory, in whatever layout it is.
 
@@ -54,8 +55,8 @@ def load_pictures(
         See ``training/layouts.py``.
     split : str
         Name of a file list in ``training/splits``, or "".
-    validation : bool
-        The validation side; else the training side.
+    validation : bool or None
+        The validation side; else the training side; None: both.
     short_side : int
         Shrink to this short side, px; 0 keeps the size.
     instances : bool
@@ -63,6 +64,8 @@ def load_pictures(
     cache : Path, optional
         Decode into this folder once, and read from there as it is needed: for what does not fit
         into memory.
+    at_most : int, optional
+        Take no more than this many, at even distances.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def load_pictures(
         If there is nothing to load, or a file is not what it should be; it is named.
     """
     sources = list_sources(folder, split, validation=validation)
+    sources = sources[:: -(-len(sources) // at_most) if at_most else 1]
     classes = read_classes(folder)
     load = partial(load_picture, short_side=short_side, classes=classes, instances=instances)
     with ThreadPoolExecutor() as pool:

@@ -1,61 +1,44 @@
 """Score artifacts beside classical fills: ``python -m training.evaluate exported/*.pt --data DIR``.
 
-Every row of the tables sees the same pictures and the same holes. Composites are rounded to 8 bits
-before they are measured, as a person would save them. ``--upscale`` scores enlarging instead.
+``training/scoring.py`` says what is measured, and on what. ``--upscale`` scores enlarging instead.
 """
 
 import argparse
 import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from napari_inpaint import registry
 from napari_inpaint.artifacts import read_manifest
-from training import metrics, upscaling
+from training import sheet, upscaling
 from training.command import at_least, command, new_file
-from training.data import Picture, centre_crop, load_pictures, to_tensor
+from training.data import Picture, load_pictures
 from training.drawn import SCENES, validation_scenes
-from training.export import load_artifact, record_scores
+from training.export import channels_of, load_artifact, record_scores
 from training.fid_lpips import FID, LPIPS
-from training.masks import AREA_BINS, Mask, irregular
-from training.pictures import highest_class
-from training.report import SHARES, tables
-
-Image = NDArray[np.uint8]
-Fill = Callable[[Tensor, Tensor], Tensor]
+from training.masks import AREA_BINS
+from training.pictures import highest_class, in_8_bits, load_planes
+from training.report import tables
+from training.scoring import (
+    Case,
+    Fill,
+    Row,
+    make_cases,
+    run,
+    score_maps,
+    score_reliability,
+    summarise,
+)
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic")
 BESIDE = (*CLASSICAL, "bicubic")
 """Methods whose scores stand beside an artifact's own in its manifest."""
-
-
-class Case(NamedTuple):
-    """One picture with one hole."""
-
-    image: Image
-    mask: Mask
-    share: int
-    """Index into `AREA_BINS`."""
-    labels: NDArray[np.uint8] | None
-
-
-@dataclass
-class Row:
-    """One method's fills and scores, in the order of the cases."""
-
-    fills: list[Image] = field(default_factory=list)
-    scores: dict[str, list[float]] = field(default_factory=dict)
-    milliseconds: list[float] = field(default_factory=list)
+SHEET_LINES = 12
 
 
 def fill_mean(image: Tensor, mask: Tensor) -> Tensor:
@@ -65,133 +48,52 @@ def fill_mean(image: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask > 0, mean, image)
 
 
-def make_cases(pictures: list[Picture], size: int) -> list[Case]:
-    """Give every picture one hole of every area bin."""
-    cases = []
-    for number, picture in enumerate(pictures):
-        square = centre_crop(picture.image, size)
-        labels = None if picture.labels is None else centre_crop(picture.labels, size)
-        for index, (low, high) in enumerate(AREA_BINS):
-            rng = np.random.default_rng([number, index])
-            mask = irregular(rng, size, size, low, high)
-            cases.append(Case(square, mask, index, labels))
-    return cases
+class Channelwise(nn.Module):
+    """An artifact of one channel, on RGB: each channel by itself, as the plugin does.
 
-
-def tensors(case: Case) -> tuple[Tensor, Tensor]:
-    """Return a case's image, 0.5 in the hole, and its hole, as batches of one."""
-    image, hole = to_tensor(case.image)[None], torch.from_numpy(case.mask).float()[None, None]
-    return torch.where(hole > 0, 0.5, image), hole
-
-
-@torch.inference_mode()
-def run(fill: Fill, cases: list[Case], name: str) -> Row:
-    """Fill and score every case with one method."""
-    row = Row(scores={key: [] for key in ("hole dB", "dB", "SSIM", "L1 %")})
-    for case in tqdm(cases, desc=name, leave=False):
-        image, hole = tensors(case)
-        start = time.perf_counter()
-        prediction = fill(image, hole)
-        row.milliseconds.append(1000 * (time.perf_counter() - start))
-        drawn = (prediction.clamp(0, 1) * 255).round().byte()[0].permute(1, 2, 0).numpy()
-        composite = np.where(case.mask[..., None], drawn, case.image)
-        row.fills.append(composite)
-        row.scores["hole dB"].append(metrics.hole_psnr(composite, case.image, case.mask))
-        row.scores["dB"].append(metrics.image_psnr(composite, case.image))
-        row.scores["SSIM"].append(metrics.ssim(composite, case.image))
-        row.scores["L1 %"].append(metrics.l1_percent(composite, case.image))
-    return row
-
-
-@torch.inference_mode()
-def score_maps(artifact: nn.Module, cases: list[Case]) -> dict[str, float]:
-    """Score an artifact's class maps: mIoU outside and inside the hole, over all cases."""
-    counts: dict[str, Any] = {"mIoU known": 0, "mIoU hole": 0}
-    for case in tqdm(cases, desc="class maps", leave=False):
-        if case.labels is None:
-            continue
-        probabilities = artifact.segment(*tensors(case))[0]  # type: ignore[operator]
-        predicted = probabilities.argmax(0).numpy()
-        for name, where in (("mIoU known", ~case.mask), ("mIoU hole", case.mask)):
-            classes = len(probabilities)
-            counts[name] = counts[name] + metrics.class_counts(
-                predicted, case.labels, where, classes
-            )
-    return {name: round(metrics.mean_iou(count), 3) for name, count in counts.items()}
-
-
-@torch.inference_mode()
-def score_reliability(artifact: nn.Module, fills: list[Image], cases: list[Case]) -> dict[str, Any]:
-    """Return the fills' L1 error and the share of the hole's pixels, by reliability.
-
-    Errors should fall from the first row to the last: SGE-Net's figure 8, measured.
+    Grey pictures, of three equal channels, are asked about once; maps are the channels' mean.
     """
-    errors, reliable = [], []
-    for fill, case in zip(tqdm(fills, desc="reliability", leave=False), cases, strict=True):
-        certain = artifact.reliability(*tensors(case))[0, 0].numpy()  # type: ignore[operator]
-        error = np.abs(fill.astype(np.float32) - case.image).mean(-1) / 255
-        errors.append(error[case.mask])
-        reliable.append(certain[case.mask])
-    return metrics.error_by_reliability(np.concatenate(errors), np.concatenate(reliable))
+
+    def __init__(self, artifact: nn.Module) -> None:
+        super().__init__()
+        self.artifact = artifact
+        for method in ("segment", "reliability"):
+            if hasattr(artifact, method):
+                setattr(self, method, partial(self._mean, getattr(artifact, method)))
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Fill image (1, 3, H, W) where mask (1, 1, H, W) is 1."""
+        planes = self._planes(image)
+        fills: Tensor = self.artifact(planes, mask.expand_as(planes))
+        return fills.transpose(0, 1).expand_as(image)
+
+    def _mean(self, method: Fill, image: Tensor, mask: Tensor) -> Tensor:
+        planes = self._planes(image)
+        return method(planes, mask.expand_as(planes)).mean(0, keepdim=True)
+
+    @staticmethod
+    def _planes(image: Tensor) -> Tensor:
+        """Return the different channels as a batch, (1, 1, H, W) or (3, 1, H, W)."""
+        grey = bool((image == image[:, :1]).all())
+        return image[:, :1] if grey else image.transpose(0, 1)
 
 
-def by_share(values: list[float], cases: list[Case]) -> dict[str, float]:
-    """Return the mean of the values for each hole share."""
-    return {
-        name: round(
-            float(np.mean([v for v, c in zip(values, cases, strict=True) if c.share == i])), 2
-        )
-        for i, name in enumerate(SHARES)
-    }
+def draw_sheet(rows: dict[str, Row], notes: dict[str, str], cases: list[Case], path: Path) -> None:
+    """Draw input, truth and the methods in the order of the notes below their names.
 
-
-def summarise(
-    row: Row, cases: list[Case], fid: FID | None = None, lpips: LPIPS | None = None
-) -> dict[str, Any]:
-    """Return a row's scores: means with intervals, PSNR by share, texture, milliseconds.
-
-    FID and LPIPS are among them if their networks are given.
+    Each line shows another picture, if there are so many; the lines go through the shares of
+    holes, so that no line is like another.
     """
-    truths = [case.image for case in cases]
-    learned = {}
-    if lpips is not None:
-        pairs = zip(row.fills, truths, strict=True)
-        learned["LPIPS"] = round(float(np.mean([lpips(*pair) for pair in pairs])), 4)
-    if fid is not None:
-        learned["FID"] = round(fid(row.fills, truths), 2)
-    means = {key: float(np.mean(values)) for key, values in row.scores.items()}
-    texture = metrics.texture_distance(row.fills, truths, [case.mask for case in cases])
-    return {
-        "hole dB": round(means["hole dB"], 2),
-        "hole dB, 95 % interval": [round(x, 2) for x in metrics.interval(row.scores["hole dB"])],
-        "hole dB by share": by_share(row.scores["hole dB"], cases),
-        "dB by share": by_share(row.scores["dB"], cases),
-        "SSIM": round(means["SSIM"], 4),
-        "SSIM, 95 % interval": [round(x, 4) for x in metrics.interval(row.scores["SSIM"])],
-        "L1 %": round(means["L1 %"], 2),
-        "texture": round(texture, 1),
-        **learned,
-        "ms": round(float(np.median(row.milliseconds))),
-        "fills": len(cases),
+    shares = len(AREA_BINS)
+    pictures = len(cases) // shares
+    lines = min(SHEET_LINES, len(cases))
+    shown = [line * pictures // lines * shares + line % shares for line in range(lines)]
+    columns = {
+        "input": [np.where(cases[i].mask[..., None], np.uint8(255), cases[i].image) for i in shown],
+        "truth": [cases[i].image for i in shown],
+        **{name: [rows[name].fills[i] for i in shown] for name in notes},
     }
-
-
-def draw_sheet(rows: dict[str, Row], cases: list[Case], path: Path, count: int = 12) -> None:
-    """Draw a contact sheet: input, every method, truth; one line for each of ``count`` cases."""
-    titles = ["input", *rows, "truth"]
-    width = cases[0].image.shape[1]
-    head = np.full((24, width * len(titles), 3), 255, np.uint8)
-    for i, title in enumerate(titles):
-        cv2.putText(head, title, (i * width + 6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1)
-    lines = [head]
-    # one more than a multiple of the shares, so that the lines go through all of them
-    stride = max(1, len(cases) // count // len(AREA_BINS) * len(AREA_BINS) + 1)
-    for number in list(range(0, len(cases), stride))[:count]:
-        case = cases[number]
-        damaged = np.where(case.mask[..., None], np.uint8(255), case.image)
-        fills = [row.fills[number] for row in rows.values()]
-        lines.append(np.hstack([damaged, *fills, case.image]))
-    cv2.imwrite(str(path), cv2.cvtColor(np.vstack(lines), cv2.COLOR_RGB2BGR))
+    sheet.draw(columns, notes, path)
 
 
 def open_artifacts(args: argparse.Namespace, cases: list[Case]) -> dict[str, nn.Module]:
@@ -215,7 +117,10 @@ def open_artifacts(args: argparse.Namespace, cases: list[Case]) -> dict[str, nn.
                 f"{path} has {len(manifest.classes)} classes, the labels hold the id {highest}. "
                 "Score it on pictures of its own kind, or with --instances if these are instances."
             )
-        artifacts[path.stem] = load_artifact(path)
+        channels, artifact = channels_of(path), load_artifact(path)
+        if channels not in (1, 3):
+            raise ValueError(f"{path} takes {channels} channels; pictures have one or three.")
+        artifacts[path.stem] = Channelwise(artifact) if channels == 1 else artifact
     return artifacts
 
 
@@ -237,7 +142,11 @@ def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, 
             scores[name]["reliability"] = score_reliability(artifact, rows[name].fills, cases)
     print(tables(scores))
     if args.sheet:
-        draw_sheet(rows, cases, args.sheet)
+        notes = {
+            name: f"{scores[name]['hole dB']:.1f} dB, texture {scores[name]['texture']:.0f}"
+            for name in (*artifacts, *CLASSICAL)
+        }
+        draw_sheet(rows, notes, cases, args.sheet)
     return scores
 
 
@@ -258,9 +167,10 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("artifacts", type=Path, nargs="*")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, help="folder of pictures")
+    source.add_argument("--data", type=Path, help="folder of pictures, or a stack of planes")
     source.add_argument("--drawn", choices=SCENES, help="scenes drawn by a program, without data")
     parser.add_argument("--split", default="", help="name of a list in training/splits")
+    parser.add_argument("--all", action="store_true", help="all pictures, not the validation side")
     parser.add_argument("--instances", action="store_true", help="the labels are instances")
     parser.add_argument("--pictures", type=at_least(1), default=48, help="at most this many")
     parser.add_argument("--size", type=at_least(32), default=256, help="side of the squares, px")
@@ -271,34 +181,59 @@ def read_arguments() -> argparse.Namespace:
         help="torchvision's alexnet and LPIPS's alex.pth",
     )  # fmt: skip
     parser.add_argument(
-        "--sheet", type=new_file(".png", ".jpg"), help="draw 12 cases into this picture"
+        "--sheet", type=new_file(".png", ".jpg"), help="draw 12 fills into this picture"
     )
     parser.add_argument("--json", type=new_file(".json"), help="write all scores to this file")
     parser.add_argument("--record", action="store_true", help="write scores into the manifests")
     return parser.parse_args()
 
 
+def read_pictures(args: argparse.Namespace) -> list[Picture]:
+    """Return what the command line names, in 8 bits: drawn scenes, planes, or a folder's files.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, InpaintError
+        If there is nothing to score, or a file is not what it should be; it is named.
+    """
+    if args.drawn:
+        return validation_scenes(args.drawn, args.pictures, args.size)
+    if args.data.is_file():
+        planes = load_planes(args.data)
+        return planes[:: -(-len(planes) // args.pictures)]
+    pictures = load_pictures(
+        args.data,
+        args.split,
+        validation=None if args.all else True,
+        instances=args.instances,
+        at_most=args.pictures,
+    )
+    return [Picture(in_8_bits(image), labels) for image, labels in pictures]
+
+
 @command
 def main() -> None:
     """Read the command line and score."""
     args = read_arguments()
-    if args.drawn:
-        pictures = validation_scenes(args.drawn, args.pictures, args.size)
-        data = f"drawn scenes ({args.drawn})"
-    else:
-        pictures = load_pictures(args.data, args.split, validation=True, instances=args.instances)
-        pictures = pictures[:: -(-len(pictures) // args.pictures)]
-        data = args.data.resolve().name
+    if args.all and args.record:
+        raise ValueError("--record is for pictures that no training saw. Leave --all out.")
+    pictures = read_pictures(args)
+    data = f"drawn scenes ({args.drawn})" if args.drawn else args.data.resolve().name
     scores = (score_enlarging if args.upscale else score_fills)(args, pictures)
     if args.json:
         args.json.write_text(json.dumps(scores, indent=1) + "\n")
     if args.record:
+        protocol = f"{data}, {args.size} px" + ", enlarging" * args.upscale
         for path in args.artifacts:
-            beside = {
-                name: row for name, row in scores.items() if name in BESIDE or name == path.stem
-            }
-            protocol = f"{data}, {args.size} px" + ", enlarging" * args.upscale
-            record_scores(path, {protocol: beside})
+            record(path, protocol, scores)
+
+
+def record(path: Path, protocol: str, scores: dict[str, dict[str, Any]]) -> None:
+    """Write an artifact's scores, and those beside it, into its manifest, under its own name."""
+    manifest = read_manifest(path)
+    name = path.stem if manifest is None else manifest.name
+    beside = {method: row for method, row in scores.items() if method in BESIDE}
+    record_scores(path, {protocol: beside | {name: scores[path.stem]}})
 
 
 if __name__ == "__main__":

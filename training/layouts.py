@@ -105,7 +105,7 @@ def read_split(name: str) -> dict[str, str]:
     return {file: digest for digest, file in (row.split("  ", 1) for row in rows if row)}
 
 
-def list_sources(folder: Path, split: str, *, validation: bool) -> list[Source]:
+def list_sources(folder: Path, split: str, *, validation: bool | None) -> list[Source]:
     """List the training or the validation pictures of a folder, with their labels if it has any.
 
     Parameters
@@ -116,8 +116,8 @@ def list_sources(folder: Path, split: str, *, validation: bool) -> list[Source]:
         Name of a file list, for layouts without sides of their own. With "", or if the folder
         holds none of the listed files, every twentieth file, in the order of the names' hashes,
         is kept apart for validation.
-    validation : bool
-        Which of the two sides to return.
+    validation : bool or None
+        Which of the two sides to return; None: both.
 
     Raises
     ------
@@ -128,19 +128,22 @@ def list_sources(folder: Path, split: str, *, validation: bool) -> list[Source]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"Expected a folder of pictures, {folder} is none.")
+    wanted = (True, False) if validation is None else (validation,)
     for layout in (_cityscapes, _celeba, _places, _sides):
-        chosen = layout(folder, validation)
-        if chosen is not None:
+        sides = [layout(folder, side) for side in wanted]
+        if sides[0] is not None:
             break
     else:
         alone = (folder / "train").is_dir() and not (folder / "val").is_dir()
         sources = _pairs(folder / "train" if alone else folder)
-        chosen = _by_list(sources, split, validation)
+        sides = [_by_list(sources, split, side) for side in wanted]
+    chosen = [source for side in sides for source in side or ()]
     if not chosen:
-        side = "validation" if validation else "training"
+        side = {True: "validation ", False: "training ", None: ""}[validation]
         raise FileNotFoundError(
-            f"Expected {side} pictures ({', '.join(sorted(SUFFIXES))}) under {folder}, found none. "
-            "Two pictures at least are needed, one for either side. Check --data."
+            f"Expected {side}pictures ({', '.join(sorted(SUFFIXES))}) under {folder}, found none. "
+            + "Two pictures at least are needed, one for either side. " * (validation is not None)
+            + "Check --data."
         )
     return chosen
 

@@ -10,6 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image as pillow
 
+from napari_inpaint import axes, files
 from napari_inpaint.intensity import limits_of, to_unit
 from training.layouts import CITYSCAPES_IDS, CITYSCAPES_SUFFIX, Class, Source
 
@@ -88,6 +89,41 @@ def load_image(path: Path, short_side: int = 0) -> Image:
         If the file is broken, or is not grey or RGB of 8 or 16 bits.
     """
     return _shrink(_decode(path), short_side, cv2.INTER_AREA)
+
+
+def in_8_bits(pixels: Image) -> NDArray[np.uint8]:
+    """Return uint8 or uint16 pixels as uint8, rounded."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    return np.rint(pixels / 257).astype(np.uint8)
+
+
+def load_planes(path: Path) -> list[Picture]:
+    """Decode the planes of a stack (TIFF or NPY, any type the plugin takes) to 8-bit RGB.
+
+    Each plane is stretched by itself, in each channel (see ``stretch``); grey becomes three equal
+    channels, of other channels than three each is a picture.
+
+    Raises
+    ------
+    InpaintError
+        If the file cannot be read, or is no image.
+    """
+    file = files.read(path)
+    named = axes.parse(file.axes, file.array.shape)
+    view = named.image_view(file.array)
+    planes = view.reshape(-1, *view.shape[-3:])
+    if named.colours != 3:
+        planes = np.moveaxis(planes, -1, 1).reshape(-1, *planes.shape[1:3], 1)
+    pictures = []
+    for plane in planes:
+        unknown = ~np.isfinite(plane).all(-1)
+        if unknown.all():
+            continue
+        unit = to_unit(plane, unknown, limits_of(plane, unknown))
+        image = np.rint(unit * np.float32(255)).astype(np.uint8)
+        pictures.append(Picture(np.repeat(image, 3 // image.shape[2], axis=2)))
+    return pictures
 
 
 def _from_colours(pixels: NDArray[np.uint8], classes: tuple[Class, ...]) -> Labels:

@@ -99,6 +99,8 @@ def test_evaluate_wants_artifacts_and_pictures(refusal, pictures, checkpoint, tm
     torch.jit.script(torch.nn.ReLU()).save(str(relu))
     assert "named relu. Rename" in refusal("evaluate", relu, relu, *data)
     assert "Leave --record out" in refusal("evaluate", relu, *data, "--record")
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert "has the suffix '.txt'" in refusal("evaluate", "--data", "notes.txt")
 
 
 def test_evaluate_wants_labels_of_the_artifacts_classes(refusal, pictures, tmp_path):
