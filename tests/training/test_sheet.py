@@ -18,15 +18,20 @@ def columns():
     return make
 
 
+def opened(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 @pytest.mark.parametrize(("count", "width"), [(2, 516), (7, 1816), (8, 1956), (11, 1954)])
 def test_sheet_is_shrunk_to_what_a_page_shows(columns, tmp_path, count, width):
     sheet.draw(columns(count), {}, tmp_path / "sheet.jpg")
-    assert Image.open(tmp_path / "sheet.jpg").width == width
+    assert opened(tmp_path / "sheet.jpg").shape[1] == width
 
 
 def test_columns_stand_in_their_order_below_their_titles(columns, tmp_path):
     sheet.draw(columns(4, size=64), {"method-1": "17.4 dB"}, tmp_path / "sheet.png")
-    drawn = np.asarray(Image.open(tmp_path / "sheet.png"))
+    drawn = opened(tmp_path / "sheet.png")
     assert drawn[-1, [10, 78, 146, 214], 0].tolist() == [0, 20, 40, 60]
     head = drawn[: -(3 * 64 + 2 * sheet.GAP)]
     dark = (head < 128).all(-1)
@@ -39,7 +44,7 @@ def test_long_title_stays_in_its_column(columns, tmp_path):
     tiles = columns(1, size=96)["method-0"]
     title = "distilled-inpainting-photo"
     sheet.draw({title: tiles, "": tiles}, {}, tmp_path / "sheet.png")
-    drawn = np.asarray(Image.open(tmp_path / "sheet.png"))
+    drawn = opened(tmp_path / "sheet.png")
     head = drawn[: -(3 * 96 + 2 * sheet.GAP)]
     assert (head[:, :96] < 128).any()
     assert (head[:, 96:] == 255).all()
