@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from training.smooth import coherent_fill
+
 
 class Outputs(NamedTuple):
     """All that a network predicts in training; `forward` returns the finest image alone."""
@@ -38,56 +40,6 @@ class Network(nn.Module):
         return Outputs([self(image, hole)], [])
 
 
-def smooth_fill(image: Tensor, known: Tensor, levels: int, sweeps: int = 4) -> Tensor:
-    """Fill holes like a membrane: with as little change from pixel to pixel as possible.
-
-    Means of known pixels go down a pyramid and up again; on the way up, ``sweeps`` times at each
-    size, every hole pixel becomes the mean of its four neighbours (Laplace's equation).
-
-    Parameters
-    ----------
-    image, known : Tensor
-        (N, C, H, W) and its mask (N, 1, H, W), 1 = known.
-    levels : int
-        Halvings; what is still unknown then becomes the mean of the known pixels.
-    sweeps : int
-        Without any, the fill is the pyramid's: blockwise, and farther from most pictures.
-
-    Returns
-    -------
-    Tensor
-        (N, C, H, W), equal to ``image`` where it is known.
-
-    Sources: Gortler et al., "The Lumigraph", 1996, section 3.4; Bornemann, Deuflhard, "The cascadic
-    multigrid method for elliptic problems", 1996.
-    """
-    images, masks = [image], [known]
-    for _ in range(levels):
-        seen = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
-        image = F.avg_pool2d(image * known, 2, ceil_mode=True, count_include_pad=False)
-        image = image / seen.clamp(min=1e-6)
-        known = (seen > 0).to(seen.dtype)
-        images.append(image)
-        masks.append(known)
-    total = known.sum((2, 3), keepdim=True).clamp(min=1)
-    filled = (image * known).sum((2, 3), keepdim=True) / total
-    while len(images) > 0:
-        image, known = images.pop(), masks.pop()
-        size = [image.shape[2], image.shape[3]]
-        filled = F.interpolate(filled, size=size, mode="bilinear", align_corners=False)
-        filled = torch.where(known > 0, image, filled)
-        for _ in range(sweeps):
-            filled = torch.where(known > 0, image, mean_of_neighbours(filled))
-    return filled
-
-
-def mean_of_neighbours(image: Tensor) -> Tensor:
-    """Return the mean of each pixel's four neighbours; borders repeat."""
-    x = F.pad(image, [1, 1, 1, 1], mode="replicate")
-    beside = x[:, :, 1:-1, 2:] + x[:, :, 1:-1, :-2]
-    return (beside + x[:, :, 2:, 1:-1] + x[:, :, :-2, 1:-1]) / 4
-
-
 def blank_and_pad(
     image: Tensor, hole: Tensor, stride: int, minimum: int = 1, smooth: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -107,7 +59,7 @@ def blank_and_pad(
     minimum : int
         Smallest padded side, px; a multiple of ``stride``.
     smooth : bool
-        Whether the hole gets a `smooth_fill` instead, for a network that adds to it.
+        Whether the hole gets a `coherent_fill` instead, for a network that adds to it.
 
     Returns
     -------
@@ -121,7 +73,7 @@ def blank_and_pad(
     image = F.pad(image, [0, right, 0, down], value=0.5)
     hole = F.pad(hole, [0, right, 0, down], value=1.0)
     if smooth:
-        image = smooth_fill(image, 1 - hole, 8)
+        image = coherent_fill(image, 1 - hole)
     return image, hole
 
 

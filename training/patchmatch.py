@@ -39,7 +39,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, smooth_fill
+from training.layers import Network
+from training.smooth import coherent_fill
 
 
 def patches(image: Tensor, radius: int) -> Tensor:
@@ -87,11 +88,11 @@ def distances(target: Tensor, weight: Tensor, source: Tensor, match: Tensor) -> 
 
 
 class SmoothFill(Network):
-    """A guess without weights: the known pixels' means over ever larger blocks."""
+    """A guess without weights: the known pixels, carried on along the edges."""
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Predict an image that is smooth in its hole; see `smooth_fill`."""
-        return smooth_fill(image, 1 - hole, 8)
+        """Predict an image that is smooth in its hole; see `coherent_fill`."""
+        return coherent_fill(image, 1 - hole)
 
 
 class Matcher(nn.Module):

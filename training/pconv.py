@@ -26,7 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, smooth_fill
+from training.layers import Network
+from training.smooth import coherent_fill, membrane
 
 
 class PartialConv2d(nn.Module):
@@ -134,7 +135,7 @@ class PConvUNet(Network):
     levels : int
         Halvings of the resolution: 7 for 256 px, 8 for 512 px.
     residual : bool
-        Whether the output is added to a `smooth_fill`.
+        Whether the output is added to a `coherent_fill`.
     partial : bool
         Whether convolutions look at known pixels alone. Else, as in the paper's comparison with
         ordinary ones, at all: the hole enters as 0.5, and the mask as a fourth channel.
@@ -180,10 +181,9 @@ class PConvUNet(Network):
         masks.pop()
         for up in self.decoder:
             x, known = up(x, known, features.pop(), masks.pop())
-        smooth = smooth_fill(image, 1 - hole, len(self.encoder))
         if self.residual:
-            return smooth + x / 2
-        return torch.where(known > 0, (x + 1) / 2, smooth)
+            return coherent_fill(image, 1 - hole) + x / 2
+        return torch.where(known > 0, (x + 1) / 2, membrane(image, 1 - hole))
 
     def freeze_encoder_norm(self) -> None:
         """Keep the encoder's batch norms in evaluation mode, as the paper's fine-tuning does.

@@ -145,11 +145,12 @@ _CONVNEXT_PHOTO = Recipe(
     summary="Adds to a smooth fill what large convolutions see; detail from patches around.",
     source='Liu et al., "A ConvNet for the 2020s", 2022',
     network=ConvNeXtUNet,
+    ema=0.997,
     **_ON_PHOTOS
     | {
         "phases": (
-            Phase(steps=4_500, size=128, batch=16, lr=1.5e-3, lr_end=2e-4),
-            Phase(steps=400, size=256, batch=4, lr=2e-4, lr_end=1e-5),
+            Phase(steps=2_600, size=128, batch=16, lr=1e-3, lr_end=1e-4),
+            Phase(steps=250, size=256, batch=4, lr=1e-4, lr_end=1e-5),
         )
     },
 )
@@ -173,18 +174,18 @@ _CONVNEXT_SMOKE = smoke(
 
 # ------------------------------------------------------------------------------ without weights
 
-_MEMBRANE = Recipe(
-    name="membrane",
-    title="Membrane",
-    summary="As little change from pixel to pixel as possible; no weights, any kind of image.",
-    source='Bornemann, Deuflhard, "The cascadic multigrid method for elliptic problems", 1996',
+_COHERENCE = Recipe(
+    name="coherence",
+    title="Coherence",
+    summary="Smooth, along the edges that run into the hole; no weights, any kind of image.",
+    source='Weickert, Welk, "Tensor field interpolation with PDEs", 2006',
     network=SmoothFill,
     phases=(),
     domain="",
     channels=None,
 )
 _PATCHMATCH = replace(
-    _MEMBRANE,
+    _COHERENCE,
     name="patchmatch",
     title="PatchMatch",
     summary="Patches of the surroundings, found coarse to fine; no weights, any kind of image.",
@@ -395,7 +396,7 @@ RECIPES = {
         _CONVNEXT_PHOTO,
         _CONVNEXT_FLUORESCENCE,
         _CONVNEXT_SMOKE,
-        _MEMBRANE,
+        _COHERENCE,
         _PATCHMATCH,
         _RN_PAPER,
         _RN_PHOTO,

@@ -254,7 +254,7 @@ class RN(Network):
     fold : int
         Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
     residual : bool
-        Whether the output is added to a `smooth_fill`.
+        Whether the output is added to a `coherent_fill`.
     """
 
     def __init__(

@@ -305,7 +305,7 @@ class SGENet(Network):
     fold : int
         Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
     residual : bool
-        Whether Y^l is added to a `smooth_fill` fill.
+        Whether Y^l is added to a `coherent_fill` fill.
     """
 
     # Share of the uniform distribution in the map of `segment`, so that one-hot means painted.

@@ -208,7 +208,7 @@ class SPGNet(Network):
     skips : bool
         Whether SP-Net and SG-Net are U-Nets.
     residual : bool
-        Whether the output is added to a `smooth_fill` fill.
+        Whether the output is added to a `coherent_fill` fill.
     """
 
     def __init__(

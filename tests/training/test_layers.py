@@ -18,10 +18,10 @@ from training.layers import (
     PatchGAN,
     blank_and_pad,
     remove_spectral_norm_,
-    smooth_fill,
     spectral_norm,
 )
 from training.rn import RN
+from training.smooth import coherent_fill
 
 SIZES = [(1, 1), (5, 3), (33, 65), (64, 64)]
 NETWORKS = {
@@ -256,53 +256,10 @@ def test_multi_scale_judges_halved_images_by_networks_of_their_own():
     assert scales[2][-1].shape == (2, 1, 2, 1)
 
 
-def test_smooth_fill_keeps_known_pixels_and_fills_with_means_of_blocks():
-    image = torch.arange(16.0).reshape(1, 1, 4, 4)
-    known = torch.ones_like(image)
-    known[..., 1:3, 1:3] = 0
-    filled = smooth_fill(image, known, 1, sweeps=0)
-    assert torch.equal(filled[known > 0], image[known > 0])
-    # the 2 x 2 blocks' means of known pixels, upsampled bilinearly: 9/16, 3/16, 3/16, 1/16
-    means = [(0 + 1 + 4) / 3, (2 + 3 + 7) / 3, (8 + 12 + 13) / 3, (11 + 14 + 15) / 3]
-    expected = (9 * means[0] + 3 * means[1] + 3 * means[2] + means[3]) / 16
-    assert filled[0, 0, 1, 1].item() == pytest.approx(expected)
-
-
-def test_smooth_fill_gives_the_mean_where_no_level_reaches():
-    image, known = torch.rand(1, 1, 16, 16), torch.zeros(1, 1, 16, 16)
-    known[..., 0, 0] = 1
-    assert smooth_fill(image, known, 1)[0, 0, 15, 15] == image[0, 0, 0, 0]
-
-
-def test_smooth_fill_is_a_membrane_after_many_sweeps():
-    image = torch.rand(2, 3, 12, 10, generator=torch.Generator().manual_seed(0))
-    known = torch.ones(2, 1, 12, 10)
-    known[..., 3:9, 0:6] = 0  # the hole reaches the border, which repeats there
-    filled = smooth_fill(image, known, 2, sweeps=500)
-    around = F.pad(filled, [1, 1, 1, 1], mode="replicate")
-    beside = (
-        around[..., 1:-1, :-2],
-        around[..., 1:-1, 2:],
-        around[..., :-2, 1:-1],
-        around[..., 2:, 1:-1],
-    )
-    mean = torch.stack(beside).mean(0)
-    torch.testing.assert_close(filled, torch.where(known > 0, image, mean), atol=1e-5, rtol=0)
-
-
-def test_smooth_fill_gets_nearer_to_the_membrane_by_a_few_sweeps():
-    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    known = torch.ones_like(image)
-    known[..., 20:50, 10:60] = 0
-    membrane = smooth_fill(image, known, 6, sweeps=2_000)
-    blocks, default = smooth_fill(image, known, 6, sweeps=0), smooth_fill(image, known, 6)
-    assert (default - membrane).abs().mean() < 0.7 * (blocks - membrane).abs().mean()
-
-
 @pytest.mark.parametrize("name", ["convnext", "rn-folded", "isnet-folded", "lama-folded"])
 def test_untrained_residual_network_is_the_smooth_fill(name):
     image, hole = torch.rand(1, 3, 64, 64), torch.zeros(1, 1, 64, 64)
     hole[..., 15:29, 5:39] = 1
     with torch.no_grad():
         filled = NETWORKS[name]()(image, hole)
-    torch.testing.assert_close(filled, smooth_fill(image, 1 - hole, 8))
+    torch.testing.assert_close(filled, coherent_fill(image, 1 - hole))

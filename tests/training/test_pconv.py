@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.layers import smooth_fill
 from training.pconv import PartialConv2d, PConvUNet, spread, upscale
+from training.smooth import coherent_fill
 
 
 def literal(x, mask, weight, bias, stride):
@@ -112,7 +112,7 @@ def test_untrained_residual_network_is_the_smooth_fill():
     network = PConvUNet(base=4, levels=3, residual=True).eval()
     image, hole = torch.rand(1, 3, 20, 20), torch.zeros(1, 1, 20, 20)
     hole[..., 5:9, 5:9] = 1
-    expected = smooth_fill(image, 1 - hole, 3)
+    expected = coherent_fill(image, 1 - hole)
     torch.testing.assert_close(network(image, hole), expected)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.layers import smooth_fill
 from training.sgenet import SCEM, SGIM, SPADE, ContextBlock, SGENet, SGIMPlus
+from training.smooth import coherent_fill
 
 VARIANTS = ("base", "sg", "sge")
 SIZES = [(1, 1), (5, 3), (33, 65), (64, 64)]
@@ -336,7 +336,7 @@ def test_folded_features_are_at_half_the_resolution():
 def test_residual_starts_every_scale_from_the_smooth_fill_and_sees_it_in_the_hole():
     net = SGENet(3, base=4, hidden=4, residual=True)
     image, hole = sample((64, 96))
-    smooth = smooth_fill(image, 1 - hole, 8)
+    smooth = coherent_fill(image, 1 - hole)
     seen = []
     net.encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, :3]))
     for level, y in enumerate(net.outputs(image, hole).images):

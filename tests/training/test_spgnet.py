@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.layers import smooth_fill
+from training.smooth import coherent_fill
 from training.spgnet import Hourglass, ResidualBlock, SPGNet, guiding_map, known_map
 
 SIZES = [(1, 1), (5, 3), (33, 65), (64, 64)]
@@ -204,7 +204,7 @@ def test_skips_carry_the_input_past_the_blocks(skips):
 def test_residual_starts_from_the_smooth_fill_and_sees_it_in_the_hole():
     net = SPGNet(3, base=4, blocks=1, residual=True).eval()
     image, hole = sample((48, 64))
-    smooth = smooth_fill(image, 1 - hole, 8)
+    smooth = coherent_fill(image, 1 - hole)
     seen = []
     net.sg_net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, :3]))
     torch.testing.assert_close(net(image, hole), smooth)
