@@ -29,7 +29,6 @@ from tqdm import tqdm
 from training import metrics
 from training.command import at_least, command, new_file
 from training.data import Picture, load_pictures
-from training.evaluate import Case, make_cases, run, tensors
 from training.feed import batches, digest, read_data
 from training.isnet import ISNet
 from training.layers import Network, remove_spectral_norm_
@@ -39,6 +38,7 @@ from training.recipe import LossWeights, Phase, Recipe
 from training.recipes import RECIPES
 from training.report import SHARES, markdown
 from training.rn import RN
+from training.scoring import Case, make_cases, run, tensors
 from training.sgenet import SGENet
 from training.state import State
 from training.step import train_step

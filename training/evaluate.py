@@ -39,6 +39,7 @@ CLASSICAL = ("telea", "navier-stokes", "biharmonic")
 BESIDE = (*CLASSICAL, "bicubic")
 """Methods whose scores stand beside an artifact's own in its manifest."""
 SHEET_LINES = 12
+HOLE_COLOUR = np.array([214, 39, 110], np.uint8)  # no photograph has it, nor has the page
 
 
 def fill_mean(image: Tensor, mask: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ def draw_sheet(rows: dict[str, Row], notes: dict[str, str], cases: list[Case], p
     lines = min(SHEET_LINES, len(cases))
     shown = [line * pictures // lines * shares + line % shares for line in range(lines)]
     columns = {
-        "input": [np.where(cases[i].mask[..., None], np.uint8(255), cases[i].image) for i in shown],
+        "input": [np.where(cases[i].mask[..., None], HOLE_COLOUR, cases[i].image) for i in shown],
         "truth": [cases[i].image for i in shown],
         **{name: [rows[name].fills[i] for i in shown] for name in notes},
     }

@@ -63,7 +63,8 @@ def _decode(path: Path) -> Image:
     if not plane or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             f"Expected a grey or RGB picture of 8 or 16 bits, {path} holds {pixels.dtype} pixels "
-            f"of shape {pixels.shape}. Save each plane as a file of its own."
+            f"of shape {pixels.shape}. Save each plane as a file of its own (evaluate also takes "
+            "a stack itself)."
         )
     return pixels if pixels.dtype == np.uint8 and pixels.ndim == 3 else stretch(pixels)
 

@@ -12,12 +12,12 @@ import torch
 from training import ablations
 from training.ablations import ABLATIONS, Ablation, ablate, differences, means, tables
 from training.data import Picture, load_pictures
-from training.evaluate import make_cases
 from training.isnet import ISNet
 from training.layers import Network
 from training.masks import AREA_BINS
 from training.pconv import PConvUNet
 from training.rn import RN
+from training.scoring import make_cases
 from training.sgenet import SGENet
 
 SHARES = len(AREA_BINS)
