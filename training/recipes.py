@@ -166,7 +166,7 @@ _CONVNEXT_FLUORESCENCE = replace(
     holes=("irregular", "thick", "discs"),
     hole_share=(0.03, 0.5),
     zoom=1.5,
-    phases=(Phase(steps=2_400, size=128, batch=16, lr=1.5e-3, lr_end=5e-5),),
+    phases=(Phase(steps=1_500, size=128, batch=16, lr=1e-3, lr_end=1e-5),),
 )
 _CONVNEXT_SMOKE = smoke(
     _CONVNEXT_PHOTO, partial(ConvNeXtUNet, widths=(8, 16), blocks=(1, 1)), split=""
