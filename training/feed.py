@@ -29,7 +29,7 @@ def check_labels(recipe: Recipe, pictures: Sequence[Picture]) -> None:
     if not recipe.classes:
         return
     maps = [picture.labels for picture in pictures if picture.labels is not None]
-    if len(maps) < len(pictures):
+    if len(maps) < len(pictures) and not (recipe.unlabelled and maps):
         raise ValueError(
             f"{recipe.name} learns from class maps; {len(pictures) - len(maps)} of {len(pictures)} "
             "pictures have none. Put pictures into images/ and maps of equal names into labels/."

@@ -98,6 +98,8 @@ class Recipe:
     """What the pictures show: "photo", "fluorescence", ...; goes into the manifest."""
     classes: tuple[ClassInfo, ...] = ()
     """In the order of the class map's ids; empty for pictures without class maps."""
+    unlabelled: bool = False
+    """Whether pictures without class maps are taken too, to learn filling alone."""
     instances: bool = False
     """Whether the labels are instances: they become background, inside and boundary."""
     split: str = ""

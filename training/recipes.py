@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from napari_inpaint.backend import ClassInfo
-from training.convnext import ConvNeXtUNet
 from training.data import Augment
 from training.isnet import ISNet
 from training.lama import LaMa
@@ -136,40 +135,6 @@ _PCONV_SMOKE = smoke(
         Phase(steps=6, size=64, batch=2, lr=1e-3, lr_end=1e-3),
         Phase(steps=2, size=64, batch=2, lr=1e-3, lr_end=1e-4, freeze_encoder_norm=True),
     ),
-)
-
-# ------------------------------------------------------------------------------------- ConvNeXt
-
-_CONVNEXT_PHOTO = Recipe(
-    name="convnext-photo",
-    title="ConvNeXt, photos",
-    summary="Adds to a smooth fill what large convolutions see; detail from patches around.",
-    source='Liu et al., "A ConvNet for the 2020s", 2022',
-    network=ConvNeXtUNet,
-    **_ON_PHOTOS
-    | {
-        "phases": (
-            Phase(steps=2_600, size=128, batch=16, lr=1e-3, lr_end=1e-4),
-            Phase(steps=250, size=256, batch=4, lr=1e-4, lr_end=1e-5),
-        )
-    },
-)
-_CONVNEXT_FLUORESCENCE = replace(
-    _CONVNEXT_PHOTO,
-    name="convnext-fluorescence",
-    title="ConvNeXt, fluorescence",
-    summary="Adds to a smooth fill what large convolutions see; noise from patches around.",
-    domain="fluorescence",
-    split="",  # nuclei and grey photographs, put into train/ and val/ as exported/README.md says
-    training_data=(DSB, PHOTOS),
-    augment=Augment(turn=True),
-    holes=("irregular", "thick", "discs"),
-    hole_share=(0.03, 0.5),
-    zoom=1.5,
-    phases=(Phase(steps=1_500, size=128, batch=16, lr=1e-3, lr_end=1e-5),),
-)
-_CONVNEXT_SMOKE = smoke(
-    _CONVNEXT_PHOTO, partial(ConvNeXtUNet, widths=(8, 16), blocks=(1, 1)), split=""
 )
 
 # ------------------------------------------------------------------------------ without weights
@@ -310,25 +275,28 @@ _SPGNET_STREET = replace(
     ema=0.99,
     **_ON_STREETS,
 )
-_SPGNET_NUCLEI = replace(
+_SPGNET_FLUORESCENCE = replace(
     _SPGNET_STREET,
-    name="spgnet-nuclei",
-    title="SPG-Net, nuclei",
+    name="spgnet-fluorescence",
+    title="SPG-Net, fluorescence",
     summary="Completes and follows a map of background, nuclei and their boundaries.",
     network=partial(SPGNet, classes=3, base=16, blocks=4, fold=2, skips=True, residual=True),
     classes=NUCLEI,
     instances=True,
-    domain="nuclei",
+    unlabelled=True,
+    domain="fluorescence",
     split="nuclei",
     losses=LossWeights(known=0.2, hole=6, square=20, segmentation=0.2),
-    training_data=(DSB,),
-    licence="CC0-1.0",
+    training_data=(DSB, PHOTOS),
+    licence="BSD-3-Clause",
     augment=Augment(turn=True),
     holes=("irregular", "thick", "discs"),
+    hole_share=(0.03, 0.5),
     zoom=1.5,
     phases=(
         Phase(steps=300, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
         Phase(steps=2_300, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
+        Phase(steps=1_300, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
     ),
     # Chosen on training pictures: sharp nuclei and the noise around them, at biharmonic's dB.
     patches=partial(PatchMatch, blur=0, strength=0.85),
@@ -394,9 +362,6 @@ RECIPES = {
         _PCONV_PHOTO,
         _PCONV_UPSCALE,
         _PCONV_SMOKE,
-        _CONVNEXT_PHOTO,
-        _CONVNEXT_FLUORESCENCE,
-        _CONVNEXT_SMOKE,
         _COHERENCE,
         _PATCHMATCH,
         _RN_PAPER,
@@ -410,7 +375,7 @@ RECIPES = {
         _LAMA_SMOKE,
         _SPGNET_PAPER,
         _SPGNET_STREET,
-        _SPGNET_NUCLEI,
+        _SPGNET_FLUORESCENCE,
         _SPGNET_SMOKE,
         _SGENET_PAPER,
         _SGENET_STREET,

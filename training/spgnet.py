@@ -234,13 +234,16 @@ class SPGNet(Network):
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict Y as a `Network`."""
-        return self.guide(image, hole, self.segment(image, hole))
+        start, padded = self.prepared(image, hole)
+        known, completed = self.maps(start, padded)
+        return self.fill(start, padded, guiding_map(self.mixed(known, completed, hole), hole))
 
     @torch.jit.export
     def segment(self, image: Tensor, hole: Tensor) -> Tensor:
         """Return class probabilities (N, K, H, W): S_0 where known, S_1 in the hole."""
-        known, completed = self.maps(image, hole)
-        return torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
+        start, padded = self.prepared(image, hole)
+        known, completed = self.maps(start, padded)
+        return self.mixed(known, completed, hole)
 
     @torch.jit.export
     def guide(self, image: Tensor, hole: Tensor, probabilities: Tensor) -> Tensor:
@@ -252,7 +255,8 @@ class SPGNet(Network):
             (N, K, H, W): the map of `segment`, one-hot where a person painted. Outside the hole
             its most probable class counts.
         """
-        return self.fill(image, hole, guiding_map(probabilities, hole))
+        start, padded = self.prepared(image, hole)
+        return self.fill(start, padded, guiding_map(probabilities, hole))
 
     def outputs(self, image: Tensor, hole: Tensor, labels: Tensor | None = None) -> Outputs:
         """Return what the losses look at.
@@ -271,32 +275,38 @@ class SPGNet(Network):
             Y, the class scores of S_1 (``logits``) and those of S_0 (``known_logits``: the
             segmenter is not asked to guess).
         """
-        known, completed = self.maps(image, hole)
-        probabilities = torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
-        semantics = guiding_map(probabilities.detach(), hole)
+        height, width = hole.shape[2], hole.shape[3]
+        start, padded = self.prepared(image, hole)
+        known, completed = self.maps(start, padded)
+        semantics = guiding_map(self.mixed(known, completed, hole).detach(), hole)
         if labels is not None:
             ids = torch.arange(self.classes, device=labels.device)
             true = (labels[:, None] == ids[:, None, None]).to(image.dtype)
             semantics = torch.where(true.sum(1, keepdim=True) > 0, true, semantics)
-        return Outputs([self.fill(image, hole, semantics)], [completed], [known])
+        filled = self.fill(start, padded, semantics)
+        completed, known = (scores[:, :, :height, :width] for scores in (completed, known))
+        return Outputs([filled], [completed], [known])
 
-    def maps(self, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the class scores of S_0 and S_1, (N, K, H, W)."""
-        height, width = hole.shape[2], hole.shape[3]
-        image, hole = self.prepared(image, hole)
-        x = torch.cat([image * 2 - 1, hole], 1)
+    def maps(self, start: Tensor, padded: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the class scores of S_0 and S_1, (N, K, H', W'), of what `prepared` gave."""
+        x = torch.cat([start * 2 - 1, padded], 1)
         known = self.segmenter(x)
-        completed = self.sp_net(torch.cat([x, known_map(known.softmax(1).detach(), hole)], 1))
-        return known[:, :, :height, :width], completed[:, :, :height, :width]
+        completed = self.sp_net(torch.cat([x, known_map(known.softmax(1).detach(), padded)], 1))
+        return known, completed
 
-    def fill(self, image: Tensor, hole: Tensor, semantics: Tensor) -> Tensor:
-        """Return Y, from the very map S (N, K, H, W) that SG-Net is to see."""
+    def mixed(self, known: Tensor, completed: Tensor, hole: Tensor) -> Tensor:
+        """Return the probabilities S (N, K, H, W): of S_0 where known, of S_1 in the hole."""
         height, width = hole.shape[2], hole.shape[3]
-        image, hole = self.prepared(image, hole)
-        padding = [0, image.shape[3] - width, 0, image.shape[2] - height]
+        known, completed = known[:, :, :height, :width], completed[:, :, :height, :width]
+        return torch.where(hole > 0.5, completed.softmax(1), known.softmax(1))
+
+    def fill(self, start: Tensor, padded: Tensor, semantics: Tensor) -> Tensor:
+        """Return Y, from what `prepared` gave and the map S (N, K, H, W) that SG-Net is to see."""
+        height, width = semantics.shape[2], semantics.shape[3]
+        padding = [0, start.shape[3] - width, 0, start.shape[2] - height]
         semantics = F.pad(semantics, padding, "replicate")
-        y = torch.tanh(self.sg_net(torch.cat([image * 2 - 1, hole, semantics], 1)))
-        filled = image + y if self.residual else (y + 1) / 2
+        y = torch.tanh(self.sg_net(torch.cat([start * 2 - 1, padded, semantics], 1)))
+        filled = start + y if self.residual else (y + 1) / 2
         return filled[:, :, :height, :width]
 
     def prepared(self, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
