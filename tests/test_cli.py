@@ -13,8 +13,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from napari_inpaint import artifacts, registry, samples, stacks
+from napari_inpaint import artifacts, registry, samples, selection, stacks
 from napari_inpaint.cli import main
+from napari_inpaint.scores import comparisons
 
 RNG = np.random.default_rng(0)
 GREY = np.linspace(0, 250, 40 * 50).reshape(40, 50).astype(np.uint8)
@@ -410,6 +411,19 @@ def test_info_describes_without_consent_and_without_torch(run, artifact):
     assert done.stdout == out
 
 
+def test_info_shows_scores_as_a_table_with_its_own_row_first(run):
+    _, out, _ = run("info", "sgenet-street")
+    at = out.splitlines().index(next(line for line in out.splitlines() if "mIoU known" in line))
+    head, own, other = out.splitlines()[at : at + 3]
+    assert head.split("  ")[0] == "scores"
+    (table,) = registry.get_backend("sgenet-street").info.scores.values()
+    row = table["sgenet-street"]
+    assert own.split()[:2] == ["sgenet-street", f"{row['hole dB']:.4g}"]
+    assert own.index(f"{row['mIoU hole']:.4g}", head.index("mIoU hole")) == head.index("mIoU hole")
+    assert other.split()[0] == "biharmonic"
+    assert "95 %" not in out
+
+
 def test_info_tells_trusted_from_changed_and_prints_json(run, artifact):
     artifacts.trust(artifact)
     described = json.loads(run("info", "half.pt", "--json")[1])
@@ -439,12 +453,24 @@ def test_backends_lists_who_provides_what_and_what_is_broken(run, monkeypatch):
     telea = next(row for row in rows if row.startswith("telea "))
     assert telea.split()[:4] == ["telea", "inpaint", "any", "napari-inpaint"]
     assert telea.index("napari-inpaint") == header.index("PROVIDER")
+    scores = out.split("\n\n")[1].splitlines()
+    pconv = next(row for row in scores if row.startswith("pconv-photo "))
+    info = registry.get_backend("pconv-photo").info
+    (found,) = comparisons(info)
+    beside = found.others[found.reference]
+    assert f"{found.own.hole_db:.1f} ({beside.hole_db:.1f})" in pconv
+    assert pconv.split()[-1] == found.reference
+    auto = f"colour                     {selection.choose_backend(3)}"
+    assert auto in out.splitlines()
     assert out.splitlines()[-1].split(maxsplit=2) == [
         *("rotten", "some-package", "ImportError: no module named x")
     ]
     listed = json.loads(run("backends", "--json")[1])
     assert {each["name"] for each in listed["backends"]} >= {"telea", "navier-stokes", "biharmonic"}
     assert listed["broken"][0]["distribution"] == "some-package"
+    assert listed["auto"]["other images"] == selection.choose_backend(None)
+    scores = {each["name"]: each["scores"] for each in listed["backends"]}
+    assert scores["pconv-photo"] == info.scores
 
 
 def test_backends_loads_neither_torch_nor_napari():

@@ -57,7 +57,7 @@ ARROWS = {
     "tiff": {"picture"},
     "files": {"picture", "raster", "tiff"},
     "batch": {"files"},
-    "listing": {"artifacts", "manifest", "registry"},
+    "listing": {"artifacts", "backend", "manifest", "registry", "scores", "selection"},
     "demo": {"masks", "planning", "samples", "stacks"},
     "labelfiles": {"backend", "files", "picture", "raster", "tiff"},
     "console": set(),

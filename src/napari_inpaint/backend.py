@@ -133,6 +133,7 @@ class BackendInfo:
             self.classes,
         )
         _require(isinstance(self.scores, Mapping), "scores", "tables by data", self.scores)
+        object.__setattr__(self, "scores", dict(self.scores))
 
     def _normalise_provides(self) -> None:
         expected = f"some of {sorted(METHODS)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -9,9 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from . import artifacts, registry
-from .errors import ArtifactError, UntrustedArtifactError
+from .backend import BackendInfo
+from .errors import ArtifactError, BackendError, UntrustedArtifactError
 from .manifest import Manifest
+from .scores import comparisons
+from .selection import FILLS, choose_backend
 
+COLUMNS = ("hole dB", "SSIM", "L1 %", "texture", "LPIPS", "FID", "mIoU known", "mIoU hole")
+READING = """\
+In brackets: the classical fill named at the end. More dB in the hole and SSIM: nearer to the truth.
+Less texture distance: less blur; 0 = the truth's own texture."""
 CONVENTION = "none; run as image in [0, 1], mask 1 = hole, sizes padded to multiples of 8"
 
 
@@ -27,16 +35,21 @@ def backends(*, as_json: bool = False) -> str:
             }
             for each in found
         ]
-        return _json({"backends": listed, "broken": [dataclasses.asdict(each) for each in broken]})
+        unusable = [dataclasses.asdict(each) for each in broken]
+        return _json({"backends": listed, "auto": _auto(), "broken": unusable})
     rows = [("NAME", "PROVIDES", "CHANNELS", "PROVIDER", "TITLE")]
     for each in found:
         provides, channels = ", ".join(sorted(each.provides)), str(each.channels or "any")
         rows.append((each.name, provides, channels, registry.provider(each.name), each.title))
-    text = table(rows)
+    parts = [table(rows)]
+    if scored := [row for each in found for row in _score_rows(each)]:
+        parts.append(table([("SCORES", "DATA", "HOLE dB", "SSIM", "TEXTURE", "BESIDE"), *scored]))
+        parts.append(READING)
+    parts.append(table([("AUTO", "BACKEND"), *_auto().items()]))
     if broken:
         why = [(each.name, each.distribution, each.error) for each in broken]
-        text += "\n\n" + table([("BROKEN", "PROVIDER", "WHY"), *why])
-    return text
+        parts.append(table([("BROKEN", "PROVIDER", "WHY"), *why]))
+    return "\n\n".join(parts)
 
 
 def artifact(path: Path, *, as_json: bool = False) -> str:
@@ -61,6 +74,33 @@ def artifact(path: Path, *, as_json: bool = False) -> str:
         *(_manifest_lines(manifest) if manifest else [("manifest", CONVENTION)]),
     ]
     return "\n".join(f"{label:14}{text}" for label, text in lines if text)
+
+
+def _score_rows(info: BackendInfo) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for each in comparisons(info):
+        own, beside = each.own, each.others[each.reference]
+        rows.append(
+            (
+                info.name,
+                each.data,
+                f"{own.hole_db:.1f} ({beside.hole_db:.1f})",
+                f"{own.ssim:.3f} ({beside.ssim:.3f})",
+                f"{own.texture:.0f} ({beside.texture:.0f})",
+                each.reference,
+            )
+        )
+    return rows
+
+
+def _auto() -> dict[str, str]:
+    """Return what "auto" stands for, by kind of image and what is asked for."""
+    chosen = {}
+    for channels, image in ((3, "colour"), (None, "other images")):
+        for needs, what in ((FILLS, ""), (frozenset({"segment", "guide"}), ", with labels")):
+            with contextlib.suppress(BackendError):
+                chosen[image + what] = choose_backend(channels, needs)
+    return chosen
 
 
 def _trust(path: Path) -> str:
@@ -94,7 +134,7 @@ def _manifest_lines(manifest: Manifest) -> list[tuple[str, str]]:
         ("torch", manifest.torch_version),
         ("commit", manifest.commit),
         *_block("trained on", data),
-        *_block("scores", _scores(manifest.scores)),
+        *_block("scores", _scores(manifest.scores, manifest.name)),
     ]
 
 
@@ -102,14 +142,32 @@ def _block(label: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     return [("" if index else label, text) for index, text in enumerate(texts)]
 
 
-def _scores(scores: dict[str, Any], under: str = "") -> list[str]:
+def _scores(scores: dict[str, Any], own: str) -> list[str]:
+    """Return the scores as lines: a table for each set of data, an artifact's own row on top."""
     lines = []
-    for name, value in scores.items():
-        if isinstance(value, dict):
-            lines += _scores(value, f"{under}{name} · ")
-        else:
-            lines.append(f"{under}{name}: {f'{value:.4g}' if isinstance(value, float) else value}")
+    for data, rows in scores.items():
+        if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+            lines += _flat(rows, data)
+            continue
+        names = sorted(rows, key=lambda name: (name != own, name))
+        columns = list(dict.fromkeys(key for name in names for key in _numbers(rows[name])))
+        columns.sort(key=lambda key: COLUMNS.index(key) if key in COLUMNS else len(COLUMNS))
+        cells = [
+            [name, *(f"{row[key]:.4g}" if key in row else "" for key in columns)]
+            for name, row in ((name, _numbers(rows[name])) for name in names)
+        ]
+        lines += table([[data, *columns], *cells]).splitlines()
     return lines
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, float]:
+    return {key: value for key, value in row.items() if isinstance(value, (int, float))}
+
+
+def _flat(value: Any, under: str) -> list[str]:
+    if isinstance(value, dict):
+        return [line for name, each in value.items() for line in _flat(each, f"{under} · {name}")]
+    return [f"{under}: {f'{value:.4g}' if isinstance(value, float) else value}"]
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -122,4 +180,4 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Shapes
-from qtpy.QtCore import QThreadPool
+from qtpy.QtCore import Qt, QThreadPool
 
-from napari_inpaint import artifacts
+from napari_inpaint import artifacts, registry
 from napari_inpaint._widgets import words
 from napari_inpaint._widgets.backends import OPEN_FILE
 from napari_inpaint._widgets.form import SLICE, STACK
 from napari_inpaint._widgets.inpaint import InpaintWidget
+from napari_inpaint.scores import comparisons
+from napari_inpaint.selection import choose_backend
 
 HOLE = (slice(20, 30), slice(30, 44))
 
@@ -88,6 +90,17 @@ def test_mask_is_hidden_after_the_fill_and_comes_back_to_paint(viewer, dock, pre
 
 
 # --- what the result carries ----------------------------------------------------------------
+
+
+def test_provenance_names_what_auto_stood_for(viewer, dock, press, ramp):
+    viewer.add_image(ramp, name="ramp")
+    widget = dock()
+    widget.backend.value = "auto"
+    painted(viewer, widget)
+    press(widget)
+    chosen = choose_backend(None)
+    assert result_in(viewer).metadata["napari_inpaint"]["backend"] == chosen
+    assert f"with {chosen} on" in widget.status.value
 
 
 def test_provenance_records_how_the_fill_was_made(viewer, dock, press, ramp):
@@ -383,6 +396,36 @@ def foreign_file(tmp_path, monkeypatch) -> Path:
         torch.jit.save(torch.jit.script(Ones()), path)
     monkeypatch.setattr(artifacts, "_trust_file", lambda: tmp_path / "trusted.json")
     return path
+
+
+def test_backends_are_listed_with_auto_first_whatever_the_image(viewer, dock):
+    widget = dock()
+    for name, shape, channels in (("grey", (40, 40), None), ("photo", (40, 40, 3), 3)):
+        viewer.add_image(np.zeros(shape, np.uint8), name=name, rgb=channels == 3)
+        widget.image.value = viewer.layers[name]
+        listed = [widget.backend.native.itemText(i) for i in range(widget.backend.native.count())]
+        assert listed[0] == f"auto ({choose_backend(channels)})"
+        assert listed[1:-1] == sorted(listed[1:-1])
+        assert listed[-1] == OPEN_FILE
+        assert widget.backend.value == "telea"  # as it was chosen before
+
+
+def test_tooltips_say_how_good_a_backend_is(viewer, dock, foreign_file):
+    widget = dock()
+    widget.backend.offer(3, [foreign_file])
+
+    def tip(name):
+        at = widget.backend.native.findText(name)
+        return widget.backend.native.itemData(at, Qt.ItemDataRole.ToolTipRole)
+
+    (found,) = comparisons(registry.get_backend("pconv-photo").info)
+    better = f"{found.own.hole_db:.1f} dB in the hole ({found.reference} "
+    assert f"\n{found.data}: {better}" in tip("pconv-photo")
+    assert "dB" not in tip("telea")
+    assert tip(foreign_file.name).endswith(str(foreign_file))
+    foreign_file.unlink()
+    widget.backend.offer(3, [foreign_file])
+    assert "cannot be read" in tip(foreign_file.name)
 
 
 @pytest.mark.parametrize("consent", [True, False])

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_inpaint import registry
 from napari_inpaint.errors import BackendError, InpaintError
+from napari_inpaint.scores import comparisons
 from napari_inpaint.selection import choose_backend
 from napari_inpaint.torchscript import open_artifact
 
@@ -106,6 +107,7 @@ class BackendField(ComboBox):
         before = self.value
         values = [value for _, value in choices]
         with self.changed.blocked():
+            self.choices = []  # else what is new, as "auto (…)" for another image, comes last
             self.choices = lambda _: choices
             self.value = before if before in values and before != OPEN_FILE else values[0]
         for index in range(self.native.count()):
@@ -121,9 +123,17 @@ class BackendField(ComboBox):
             return "Use a TorchScript file (.pt). You are asked before it is run."
         if value is None:
             return f"No backend is installed that provides {' and '.join(sorted(self._needs))}."
-        if value not in self._infos:
-            return str(value)
-        info = self._infos[value]
-        lines = [f"{info.name}: {info.title}", info.summary]
-        lines += [f"Licence: {info.licence}"] if info.licence else []
-        return "\n".join(line for line in lines if line)
+        if isinstance(value, Path):
+            try:
+                return f"{_described(open_artifact(value).info)}\n\n{value}"
+            except InpaintError as error:
+                return str(error)
+        return _described(self._infos[value])
+
+
+def _described(info: BackendInfo) -> str:
+    """Return what a backend says of itself, and how good it is where that is known."""
+    licence = info.licence and f"Licence: {info.licence}"
+    text = "\n".join(filter(None, (f"{info.name}: {info.title}", info.summary, licence)))
+    scores = [words.score(each) for each in comparisons(info)]
+    return "\n".join([f"{text}\n", *scores, words.SCORES]) if scores else text

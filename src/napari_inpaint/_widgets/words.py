@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_inpaint.scores import Comparison
+
 NO_IMAGE = (
     "Open an image to begin: drag a file into the window, or choose "
     "File → Open Sample → napari-inpaint."
@@ -38,6 +40,10 @@ FLIP = "Flip through the variants with ‹ and ›, then keep one."
 SAME_LAYER = "The labels and the mask are the same layer. Choose another one, or press Segment."
 NO_LABELS = "Press Segment first, or choose a Labels layer."
 LONGEST = 24  # characters of a layer's name in a hint
+SCORES = (
+    "More dB and SSIM: nearer to the truth. Less texture distance: less blur.\n"
+    "In brackets: the best classical fill."
+)
 RELIABLE = 0.5  # a fill is called reliable from here up, of 0 to 1
 
 
@@ -57,6 +63,15 @@ def duration(seconds: float) -> str:
 def backend(chosen: str | Path) -> str:
     """Return a backend's name; of a file, the name without its folders."""
     return chosen.name if isinstance(chosen, Path) else chosen
+
+
+def score(found: Comparison) -> str:
+    """Return how good a backend is, in one line; in brackets, the best classical fill."""
+    own, beside = found.own, found.others[found.reference]
+    return (
+        f"{found.data}: {own.hole_db:.1f} dB in the hole ({found.reference} {beside.hole_db:.1f}), "
+        f"SSIM {own.ssim:.3f} ({beside.ssim:.3f}), texture {own.texture:.0f} ({beside.texture:.0f})"
+    )
 
 
 def device(name: str) -> str:
