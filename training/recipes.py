@@ -59,7 +59,7 @@ _ON_PHOTOS: dict[str, Any] = {
     "holes": ("irregular",),
     "split": "photos",
     "training_data": (PHOTOS,),
-    "phases": (Phase(steps=350, size=128, batch=16, lr=1e-3, lr_end=2e-5),),
+    "phases": (Phase(steps=150, size=128, batch=16, lr=1e-3, lr_end=2e-5),),
     "ema": 0.98,
 }
 #: What the slim guided networks share that are trained on streets. Detail comes from patches, so
@@ -236,7 +236,7 @@ _LAMA_PHOTO = replace(
     title="LaMa, photos",
     summary="Fast Fourier convolutions, trained on photographs.",
     network=partial(LaMa, base=32, blocks=4, halvings=2, fold=2, residual=True),
-    **_ON_PHOTOS,
+    **_ON_PHOTOS | {"phases": (replace(_ON_PHOTOS["phases"][0], steps=350),)},
 )
 _LAMA_SMOKE = smoke(_LAMA_PAPER, partial(LaMa, base=4, blocks=1))
 
@@ -269,8 +269,8 @@ _SPGNET_STREET = replace(
     network=partial(SPGNet, classes=11, base=16, blocks=4, fold=2, skips=True, residual=True),
     losses=LossWeights(known=1, hole=6, segmentation=0.2),
     phases=(
-        Phase(steps=150, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
-        Phase(steps=600, size=128, batch=8, lr=1e-3, lr_end=2e-5, teacher=0.3),
+        Phase(steps=100, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
+        Phase(steps=500, size=128, batch=8, lr=1e-3, lr_end=2e-5, teacher=0.3),
     ),
     ema=0.99,
     **_ON_STREETS,
