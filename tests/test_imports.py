@@ -51,7 +51,8 @@ ARROWS = {
     "variation": {
         "axes", "classmap", "masks", "pipeline", "planning", "relay", "sampling", "segmentation",
     },
-    "stacks": {"classmap", "pipeline", "segmentation", "variation"},
+    "lazy": {"axes", "classmap", "pipeline", "planning", "segmentation"},
+    "stacks": {"lazy", "pipeline", "segmentation", "variation"},
     "picture": set(),
     "raster": {"picture"},
     "tiff": {"picture"},

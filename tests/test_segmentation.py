@@ -1,3 +1,5 @@
+import dask
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -218,9 +220,62 @@ def test_whatever_is_wrong_is_said_before_any_work(add_painter):
         segment_steps(np.zeros((8, 8)), backend=name, batch_size=0)
 
 
-def test_lazy_array_is_refused_with_what_to_do():
-    import dask.array as da
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [
+        ("ZYX", (3, 60, 70)),
+        ("YXC", (60, 70, 3)),
+        ("TCZYX", (2, 2, 2, 60, 70)),
+        ("XYZ", (60, 70, 2)),
+    ],
+)
+def test_lazy_stack_is_segmented_like_one_in_memory(add_painter, axes, shape, masked):
+    image = RNG.integers(0, 255, shape).astype(np.uint8)
+    plane = (60, 70) if axes != "XYZ" else (60, 70, 1)
+    hole = np.zeros(plane, bool) if masked else None
+    if masked:
+        hole[20:30, 30:44] = True
+    settings = {"axes": axes, "backend": add_painter(), "probabilities": True}
+    expected = ni.segment(image, hole, **settings)
+    lazy = ni.segment(da.from_array(image, chunks=20), hole, **settings)
+    for name in ("labels", "confidence", "reliability", "probabilities"):
+        wanted, got = getattr(expected, name), getattr(lazy, name)
+        if wanted is None:
+            assert got is None
+            continue
+        assert isinstance(got, da.Array)
+        assert got.dtype == wanted.dtype
+        assert got.shape == wanted.shape
+        np.testing.assert_array_equal(got.compute(), wanted)
+    assert lazy.classes == expected.classes
 
-    for function in (ni.segment, ni.variants):
-        with pytest.raises(OptionError, match=r"one slice at a time"):
-            function(da.zeros((3, 8, 8)), np.zeros((8, 8)))
+
+def test_lazy_stack_is_looked_at_when_it_is_computed_and_each_slice_once(add_backend):
+    calls = []
+
+    def watch(image, mask):
+        calls.append(len(image))
+        return torch.full((len(image), 2, *image.shape[2:]), 0.5)
+
+    found = ni.segment(da.zeros((4, 40, 40)), backend=segmenter(add_backend, watch))
+    assert calls == []
+    found.labels[2].compute()
+    assert calls == [1]
+    labels, confidence = dask.compute(found.labels, found.confidence)
+    assert sum(calls) == 1 + 4
+    assert labels.max() == 1
+    assert confidence.min() == 0.5
+
+
+def test_lazy_stack_is_checked_before_it_is_computed(add_painter):
+    image, name = da.zeros((3, 40, 40)), add_painter()
+    with pytest.raises(ShapeError, match="mask has the shape"):
+        ni.segment(image, np.zeros((8, 9)), backend=name)
+    with pytest.raises(BackendError, match="does not provide 'segment'"):
+        ni.segment(image, backend="telea")
+
+
+def test_variants_refuse_lazy_arrays_with_what_to_do():
+    with pytest.raises(OptionError, match=r"one slice at a time"):
+        ni.variants(da.zeros((3, 8, 8)), np.zeros((8, 8)))

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from . import classmap, pipeline, segmentation, variation
+from . import lazy, pipeline, segmentation, variation
 from .errors import OptionError
 from .pipeline import Options
 from .segmentation import Segmentation
 from .variation import Variant
-
-if TYPE_CHECKING:
-    import dask.array
 
 
 def inpaint(
@@ -95,10 +90,10 @@ def inpaint(
         "batch_size": batch_size,
         "seed": seed,
     }
-    if not _is_lazy(image):
+    if not lazy.is_lazy(image):
         settings |= {"progress": progress, "cancelled": cancelled}
         return pipeline.inpaint(image, mask, labels=labels, **settings)
-    return _lazily(image, mask, labels, settings)
+    return lazy.fill(image, mask, labels, settings)
 
 
 def segment(
@@ -143,7 +138,9 @@ def segment(
     Returns
     -------
     Segmentation
-        Labels, confidence, classes, and what else the backend and the arguments give.
+        Labels, confidence, classes, and what else the backend and the arguments give; its arrays
+        are lazy dask for a dask or zarr image. Compute them together (``dask.compute``), so that
+        each slice is looked at once.
 
     Raises
     ------
@@ -156,20 +153,18 @@ def segment(
     >>> found.classes[found.labels[0, 0] - 1].name
     'sky'
     """
-    _check_in_memory(image, "segment")
-    return segmentation.segment(
-        image,
-        mask,
-        backend=backend,
-        device=device,
-        axes=axes,
-        context=context,
-        batch_size=batch_size,
-        seed=seed,
-        probabilities=probabilities,
-        progress=progress,
-        cancelled=cancelled,
-    )
+    settings: dict[str, Any] = {
+        "backend": backend,
+        "device": device,
+        "axes": axes,
+        "context": context,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+    if lazy.is_lazy(image):
+        return lazy.segment(image, mask, settings, probabilities=probabilities)
+    settings |= {"probabilities": probabilities, "progress": progress, "cancelled": cancelled}
+    return segmentation.segment(image, mask, **settings)
 
 
 def variants(
@@ -217,51 +212,10 @@ def variants(
     >>> sunny.filled.shape == image.shape
     True
     """
-    _check_in_memory(image, "variants")
+    if lazy.is_lazy(image):
+        raise OptionError(
+            "variants() takes arrays in memory; this one is lazy. Take one slice at a time: "
+            "variants(numpy.asarray(image[t]), …)."
+        )
     steps = variation.variants_steps(image, mask, count=count, seed=seed, **settings)
     return pipeline.finish(steps, progress, cancelled)
-
-
-def _check_in_memory(image: Any, function: str) -> None:
-    if _is_lazy(image):
-        raise OptionError(
-            f"{function}() takes arrays in memory; this one is lazy. Take one slice at a time: "
-            f"{function}(numpy.asarray(image[t]), …)."
-        )
-
-
-def _is_lazy(image: Any) -> bool:
-    return type(image).__module__.partition(".")[0] in ("dask", "zarr")
-
-
-def _lazily(image: Any, mask: Any, labels: Any, settings: dict[str, Any]) -> dask.array.Array:
-    """Fill an array that need not fit into memory, one task for each leading index."""
-    import dask.array
-
-    settled = pipeline.plan(image.shape, image.dtype, labels=labels, **settings)
-    letters = settled.axes.letters
-    mask = dask.array.asarray(mask)
-    layers = [(mask, settled.axes.mask_letters(mask.shape))]
-    if labels is not None:
-        if not _is_lazy(labels):
-            info = settled.backend.info
-            labels = classmap.as_labels(np.asarray(labels), info.classes, info.name)
-        layers.append((labels, settled.axes.mask_letters(labels.shape, "label map")))
-    pairs: list[Any] = []
-    for layer, named in [(image, letters), *layers]:
-        plane = {axis: -1 if letter in "YXC" else 1 for axis, letter in enumerate(named)}
-        pairs += [dask.array.asarray(layer).rechunk(plane), named]
-
-    def fill(pixels: Any, hole: Any, ids: Any = None) -> Any:
-        return pipeline.inpaint(pixels, hole, labels=ids, **settings | {"axes": letters})
-
-    filled: dask.array.Array = dask.array.blockwise(
-        fill,
-        letters,
-        *pairs,
-        dtype=image.dtype,
-        meta=np.empty((0,) * image.ndim, image.dtype),
-        concatenate=True,
-        name=f"inpaint-{dask.base.tokenize(pairs, settings)}",
-    )
-    return filled
