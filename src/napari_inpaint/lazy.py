@@ -67,10 +67,8 @@ def segment(
 
     def work(pixels: Any, hole: Any = None) -> Any:
         found = segmentation.segment(pixels, hole, **settings)
-        maps = [
-            each for each in (found.labels, found.confidence, found.reliability) if each is not None
-        ]
-        stacked = np.stack(maps, axis=-1, dtype=np.float32)
+        maps = (found.labels, found.confidence, found.reliability)
+        stacked = np.stack([each for each in maps if each is not None], -1, dtype=np.float32)
         if found.probabilities is None:
             return stacked
         return np.concatenate([stacked, found.probabilities], axis=-1)

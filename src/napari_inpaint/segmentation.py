@@ -30,7 +30,7 @@ SEGMENTS = frozenset({"segment"})
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Which class each pixel has, and how sure the backend is.
+    """Which class each pixel has, and how sure the backend is; dask arrays for a lazy image.
 
     Attributes
     ----------
