@@ -155,7 +155,7 @@ _PATCHMATCH = replace(
     title="PatchMatch",
     summary="Patches of the surroundings, found coarse to fine; no weights, any kind of image.",
     source='Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm", 2009',
-    patches=PatchMatch,
+    patches=partial(PatchMatch, strength=0.85),
 )
 
 # ------------------------------------------------------------------------- Region normalisation

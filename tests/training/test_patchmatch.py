@@ -1,9 +1,10 @@
-"""PatchMatch against its formulas, and on images whose right fill is known."""
+"""PatchMatch against its formulas (search and votes), and on images whose right fill is known."""
 
 import numpy as np
 import pytest
 import torch
 
+from training import matching as mt
 from training import patchmatch as pm
 
 
@@ -19,86 +20,137 @@ def square(height=64, width=64, low=24, high=40):
     return hole
 
 
+def scene_of(image, hole, radius=1, stride=1, classes=None):
+    classes = torch.full(image.shape[1:], -1) if classes is None else classes
+    return mt.make_scene(image, 1 - hole, classes, radius, stride)
+
+
+def rand(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_patches_are_cut_at_their_places():
+    image = rand(2, 9, 7)
+    rows = mt.rows_of(image, 1)
+    inner, corner = 4 * (7 + 2) + 3, 8 * (7 + 2) + 6  # middles at (4, 3) and (8, 6)
+    got = mt.patches(rows, torch.tensor([inner, corner]), 7, 1).reshape(2, 3, 3, 2)
+    assert torch.equal(got[0], image[:, 3:6, 2:5].permute(1, 2, 0))
+    assert torch.equal(got[1, :2, :2], image[:, 7:, 5:].permute(1, 2, 0))
+    assert not got[1, 2].any()  # beyond the image
+
+
+def test_scene_targets_all_patches_over_the_hole_and_copies_from_known_ones_alone():
+    image, hole = rand(3, 12, 10), torch.zeros(1, 12, 10)
+    hole[0, 5, 4] = 1
+    scene = scene_of(image, hole)
+    places = torch.arange(12 * 12)
+    y, x = places // 12, places % 12
+    over = ((y - 5).abs() <= 1) & ((x - 4).abs() <= 1)
+    inside = (y >= 1) & (y < 11) & (x >= 1) & (x < 9)
+    assert torch.equal(scene.at, places[over])
+    assert torch.equal(scene.usable, inside & ~over)
+    sparse = scene_of(image, hole, stride=2).at
+    assert sparse.tolist() == [4 * 12 + 4, 6 * 12 + 4]
+
+
 def test_distances_equal_the_weighted_mean_of_squares():
-    rng = np.random.default_rng(0)
-    target, weight = rng.normal(size=(5, 6)), rng.random((5, 6))
-    weight /= weight.sum(1, keepdims=True)
-    source, match = rng.normal(size=(7, 6)), rng.integers(0, 7, 5)
-    expected = [
-        sum(weight[n, d] * (target[n, d] - source[match[n], d]) ** 2 for d in range(6))
-        for n in range(5)
-    ]
-    got = pm.distances(*(torch.tensor(a) for a in (target, weight, source, match)))
-    np.testing.assert_allclose(got, expected)
-
-
-def test_patches_at_are_rows_of_all_patches():
-    image = torch.rand(2, 9, 7)
-    at = torch.tensor([0, 8, 30, 62])
-    assert torch.equal(pm.patches_at(image, 3, at), pm.patches(image, 3)[at])
+    image, hole = rand(2, 9, 9, seed=1), square(9, 9, 4, 6)[0]
+    filled = torch.where(hole > 0, rand(2, 9, 9, seed=2), image)
+    scene = scene_of(image, hole)
+    query = mt.ask(scene, filled, trust=0.3)
+    places = torch.tensor([12, 24, 40])[:, None].expand(3, len(scene.at))
+    got = mt.distances(scene, query, places)
+    near = 2 * mt.blurred(1 - hole, 4)[0]
+    n = 3  # the target whose middle is at (3, 6)
+    y, x = int(scene.at[n]) // 11, int(scene.at[n]) % 11
+    for row, place in enumerate((12, 24, 40)):
+        top, left = place // 11, place % 11
+        total = counts = 0.0
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                in_hole = bool(hole[0, y + dy, x + dx])
+                w = float(0.3 * near[y + dy, x + dx]) if in_hole else 1.0
+                target, source = filled[:, y + dy, x + dx], image[:, top + dy, left + dx]
+                total += w * float((target - source).square().sum())
+                counts += 2 * w
+        assert (y, x) == (3, 6)
+        assert got[row, n].item() == pytest.approx(total / counts, rel=1e-4)
 
 
 def test_search_finds_the_patch_that_was_moved():
-    coarse = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    coarse = rand(1, 3, 6, 6)
     image = torch.nn.functional.interpolate(coarse, size=[40, 40], mode="bicubic")[0]
-    source = pm.patches(image, 2)
-    usable = torch.ones(1600, dtype=torch.bool)
-    at = torch.tensor([15 * 40 + 20, 16 * 40 + 20, 15 * 40 + 21, 16 * 40 + 21])
-    shift = 3 * 40 + 5
-    target, weight = source[at + shift], torch.ones(4, 75)
-    field = torch.arange(1600)
+    hole = torch.zeros(1, 40, 40)
+    hole[0, 15, 20] = 1
+    scene = scene_of(image, hole, radius=2)
+    shift = 6 * 44 + 7
+    rows = mt.rows_of(image, 2)
+    weight = torch.full((len(scene.at), 75), 75**-0.5)
+    target = mt.patches(rows, scene.at + shift, 40, 2)
+    query = mt.Query(rows, -target * weight, weight)
+    field = mt.field_of(scene, mt.anywhere(scene, 0))
     for salt in range(20):
-        field, best = pm.Matcher()(target, weight, source, usable, field, at, [40, 40], 1, 40, salt)
-    assert torch.equal(field[at], at + shift)
-    assert best.max() == 0
+        field, best = mt.search(scene, query, field, 40, salt)
+    assert torch.equal(field[scene.at], scene.at + shift)
+    assert best.max() < 1e-12
 
 
 def test_search_takes_usable_patches_only():
-    image = torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0))
-    source = pm.patches(image, 1)
-    usable = torch.arange(400) < 200
-    at = torch.arange(200, 400)
-    field = torch.arange(400) % 200
-    field, _ = pm.Matcher()(
-        source[at], torch.ones(200, 27), source, usable, field, at, [20, 20], 1, 20, 0
+    image, hole = rand(3, 20, 20), torch.zeros(1, 20, 20)
+    hole[:, 10:] = 1
+    scene = scene_of(image, hole)
+    field = mt.field_of(scene, mt.anywhere(scene, 0))
+    field, _ = mt.search(scene, mt.ask(scene, image, 1.0), field, 20, 0)
+    assert scene.usable[field[scene.at]].all()
+
+
+def test_vote_is_the_weighted_mean_of_what_matches_say_or_the_heaviest():
+    image, hole = rand(2, 9, 9, seed=1), torch.zeros(1, 9, 9)
+    hole[0, 4, 4] = 1
+    scene = scene_of(image, hole)
+    field, distance = mt.field_of(scene, scene.at), rand(9, seed=3)
+    field[scene.at] = torch.tensor([(1 + i % 3) * 11 + 1 + 2 * (i // 3) for i in range(9)])
+    mean = pm.vote(scene, image, field, distance, copy=False)
+    best = pm.vote(scene, image, field, distance, copy=True)
+    said, weights = [], []
+    for i, place in enumerate(scene.at.tolist()):
+        dy, dx = 4 - place // 11, 4 - place % 11
+        match = int(field[place])
+        said.append(image[:, match // 11 + dy, match % 11 + dx])
+        away = (dy * dy + dx * dx) / 8
+        weights.append(np.exp(-float(distance[i]) / (2 * float(distance.mean())) - away))
+    expected = sum(w * s for w, s in zip(weights, said, strict=True)) / sum(weights)
+    torch.testing.assert_close(mean[:, 4, 4], expected, rtol=1e-4, atol=1e-5)
+    assert torch.equal(best[:, 4, 4], said[int(np.argmax(weights))])
+    known = (hole == 0).expand_as(image)
+    assert torch.equal(mean[known], image[known])
+
+
+def test_enlarged_matches_keep_their_offset_doubled():
+    small = scene_of(rand(3, 20, 20), square(20, 20, 9, 11)[0])
+    large = scene_of(rand(3, 40, 40), square(40, 40, 18, 22)[0], stride=2)
+    shift = 5 * 22 - 3
+    fine = mt.enlarged(mt.field_of(small, small.at + shift), small, large, 0)
+    assert torch.equal(fine, large.at + 10 * 42 - 6)
+
+
+def test_enlarged_gives_a_usable_place_to_a_hole_that_the_small_image_lacks():
+    hole = torch.zeros(1, 40, 40)
+    hole[0, :, 20] = 1
+    small, large = (
+        scene_of(rand(3, 20, 20), torch.zeros(1, 20, 20)),
+        scene_of(rand(3, 40, 40), hole),
     )
-    assert field.max() < 200
-
-
-def test_vote_is_the_weighted_mean_of_what_matches_say():
-    image = torch.rand(2, 9, 9, generator=torch.Generator().manual_seed(1))
-    at, match = torch.tensor([4 * 9 + 4, 4 * 9 + 5]), torch.tensor([2 * 9 + 2, 6 * 9 + 3])
-    distance = torch.tensor([0.1, 0.3])
-    total, mean = pm.vote(image, torch.zeros(81).long(), distance, match, at, 1, last=False)
-    scale = 0.2
-    # pixel (4, 5) is 1 right of the first target and the second target itself
-    first = np.exp(-0.1 / (2 * scale)) * np.exp(-1 / 8)
-    second = np.exp(-0.3 / (2 * scale))
-    expected = (first * image[:, 2, 3] + second * image[:, 6, 3]) / (first + second)
-    torch.testing.assert_close(mean[:, 4, 5], expected.float(), rtol=1e-4, atol=1e-5)
-    assert total[0, 4, 5].item() == pytest.approx(first + second, rel=1e-4)
-    assert total[0, 0, 0] == 0
-
-
-def test_depth_counts_px_to_the_nearest_known_pixel():
-    depth = pm.depth(square(16, 16, 4, 9)[0])[0]
-    assert depth[6, 4:9].tolist() == [1, 2, 3, 2, 1]
-    assert depth[0, 0] == 0
-
-
-def test_enlarged_field_points_to_the_same_places_at_twice_the_size():
-    field = torch.arange(6).flip(0)  # 2 x 3
-    large = pm.enlarged(field, [4, 5]).reshape(4, 5)
-    assert large[0, 0] == 2 * 5 + 4  # (0, 0) meant (1, 2): now (2, 4)
-    assert large[3, 2] == 1 * 5 + 2  # (1, 1) meant (0, 1); the lower left of that block is (1, 2)
+    fine = mt.enlarged(mt.field_of(small, small.at), small, large, 0)
+    assert large.usable[fine].all()
 
 
 def test_scattered_numbers_cover_their_range_evenly():
-    numbers = pm.scattered(torch.arange(20000), 3, 10)
+    numbers = mt.scattered(torch.arange(20000), 3, 10)
     counts = torch.bincount(numbers, minlength=10)
     assert counts.min() > 1800
     assert counts.max() < 2200
-    assert not torch.equal(numbers, pm.scattered(torch.arange(20000), 4, 10))
+    assert not torch.equal(numbers, mt.scattered(torch.arange(20000), 4, 10))
 
 
 def test_stripes_are_continued_where_a_smooth_fill_is_grey():
