@@ -50,3 +50,9 @@ def test_one_hot_leaves_undecided_pixels_to_the_model():
 def test_stack_of_no_labels_is_none():
     assert classmap.stack([None, None]) is None
     assert classmap.stack([np.ones((2, 2), np.uint16)] * 3).shape == (3, 2, 2)
+
+
+def test_any_numbers_become_counted_ones_where_the_backend_has_no_classes():
+    ids = classmap.as_labels(np.array([[0, 9, 255], [70_000, 9, 0]]), (), "none")
+    assert ids.dtype == np.uint16
+    assert ids.tolist() == [[0, 1, 2], [3, 1, 0]]

@@ -86,6 +86,24 @@ def test_backend_that_guides_and_does_not_segment_gets_even_probabilities(add_pa
     np.testing.assert_allclose(found, [[0, 0, 1], [1 / 3, 1 / 3, 1 / 3]], atol=1e-6)
 
 
+def test_backend_without_classes_gets_those_of_the_labels(add_painter):
+    name = add_painter(provides={"guide"}, classes=())
+    seen = []
+    registry.get_backend(name).methods["guide"] = lambda image, mask, p: seen.append(p) or image
+    labels = np.where(square(size=5), 70_000, np.where(square(size=9), 7, 0))
+    ni.inpaint(photo(), square(), labels=labels, backend=name)
+    ni.inpaint(photo(), square(), labels=np.where(labels == 7, 7, 0), backend=name)
+    two, one = (np.unique(p.movedim(1, -1).reshape(-1, 2).numpy(), axis=0) for p in seen)
+    np.testing.assert_array_equal(two, [[0, 1], [0.5, 0.5], [1, 0]])
+    np.testing.assert_array_equal(one, [[0.5, 0.5], [1, 0]])  # what is undecided stays so
+
+
+def test_negative_labels_are_refused_by_a_backend_without_classes(add_painter):
+    name = add_painter(provides={"guide"}, classes=())
+    with pytest.raises(LabelsError, match=r"hold -3\. Give each class a number from 1 up"):
+        ni.inpaint(photo(), square(), labels=np.full((100, 120), -3), backend=name)
+
+
 @pytest.mark.parametrize("strategy", ["auto", "crop", "resize"])
 def test_hole_larger_than_the_working_size_is_guided_everywhere(add_painter, strategy):
     shape = (300, 280)

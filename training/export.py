@@ -22,7 +22,7 @@ from napari_inpaint.artifacts import read_manifest
 from napari_inpaint.manifest import Manifest
 from training.command import command, new_file
 from training.layers import remove_spectral_norm_
-from training.patchmatch import PatchMatch
+from training.patchmatch import PatchMatch, SmoothFill
 from training.recipe import Recipe
 from training.recipes import RECIPES
 from training.state import read_checkpoint
@@ -82,6 +82,24 @@ class Artifact(nn.Module):
             blank, hole = blanked(image, mask)
             prediction = self.detail(blank, hole, prediction, classes)
         return torch.where(mask > 0.5, prediction, image)
+
+
+class MatchedArtifact(Artifact):
+    """An artifact without a network: a class map says where patches may come from."""
+
+    @torch.jit.export
+    def guide(self, image: Tensor, mask: Tensor, probabilities: Tensor) -> Tensor:
+        """Fill the hole with patches of the classes that ``probabilities`` (N, K, H, W) say.
+
+        Any number of classes; where all are equal, any patch will do. Colours come from the
+        patches too: a smooth guess has those of whatever is around.
+        """
+        assert self.detail is not None
+        blank, hole = blanked(image, mask)
+        undecided = probabilities.amax(1) == probabilities.amin(1)
+        classes = torch.where(undecided, -1, probabilities.argmax(1))
+        copied = self.detail.copied(blank, hole, self.network(blank, hole), classes)
+        return torch.where(mask > 0.5, copied, image)
 
 
 class GuidedArtifact(Artifact):
@@ -201,6 +219,8 @@ def make_manifest(recipe: Recipe, artifact: Artifact, commit: str, name: str) ->
 def as_stored(recipe: Recipe, network: nn.Module) -> Artifact:
     """Wrap a copy of the network in its convention, convolution weights rounded to float16."""
     kind = Artifact
+    if isinstance(network, SmoothFill) and recipe.patches:
+        kind = MatchedArtifact
     if hasattr(network, "guide"):
         kind = ReliableArtifact if hasattr(network, "reliability") else GuidedArtifact
     artifact = kind(copy.deepcopy(network), recipe.patches() if recipe.patches else None).eval()
@@ -218,8 +238,13 @@ def script(artifact: Artifact) -> torch.jit.ScriptModule:
 
 
 def run(artifact: nn.Module, method: str, image: Tensor, mask: Tensor) -> Tensor:
-    """Call a method; `guide` gets the artifact's own class map."""
-    extra = (run(artifact, "segment", image, mask),) if method == "guide" else ()
+    """Call a method; `guide` gets the artifact's own class map, or one of two halves."""
+    extra: tuple[Tensor, ...] = ()
+    if method == "guide" and hasattr(artifact, "segment"):
+        extra = (run(artifact, "segment", image, mask),)
+    elif method == "guide":
+        left = (torch.arange(mask.shape[3]) < mask.shape[3] // 2).float().expand_as(mask)
+        extra = (torch.cat([left, 1 - left], 1),)
     # Each new size would be compiled anew, for a single call.
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         result: Tensor = getattr(artifact, method)(image, mask, *extra)

@@ -161,7 +161,8 @@ class Backend(Protocol):
           (N, 1, H, W), 1 = hole; returns (N, C, H, W) in [0, 1].
         - ``segment(image, mask)``: class probabilities (N, K, H, W), the hole included.
         - ``guide(image, mask, probabilities)``: probabilities (N, K, H, W), one-hot where a
-          person painted; returns (N, C, H, W).
+          person painted; returns (N, C, H, W). A backend without "segment" gets equal ones where
+          nobody did; one without ``classes`` gets as many as a region's labels have, at least 2.
         - ``reliability(image, mask)``: (N, 1, H, W) in [0, 1], 1 = reliable.
         """
         ...

@@ -44,7 +44,8 @@ def as_labels(labels: npt.NDArray[Any], classes: Sequence[ClassInfo], backend: s
     Parameters
     ----------
     labels : array of integers
-        1 to K = the classes; 0, and 255 if there are fewer classes than that, = undecided.
+        1 to K = the classes; 0, and 255 if there are fewer classes than that, = undecided. Where
+        the backend has no classes of its own, any numbers from 1 up, which become 1 to K.
     classes : sequence of ClassInfo
         Of the backend.
     backend : str
@@ -55,12 +56,36 @@ def as_labels(labels: npt.NDArray[Any], classes: Sequence[ClassInfo], backend: s
     LabelsError
         If any other number occurs.
     """
+    if not classes:
+        return numbered(labels)
     count = len(classes)
     usable = (labels >= 0) & (labels <= count)
     void = (labels == VOID) & ~usable
     if not (usable | void).all():
         raise LabelsError(_unknown(np.unique(labels[~(usable | void)]), classes, backend))
     return np.where(void, UNDECIDED, labels).astype(np.uint16)
+
+
+def numbered(labels: npt.NDArray[Any]) -> Labels:
+    """Return labels with the numbers that occur, 0 aside, replaced by 1 to K in their order.
+
+    Raises
+    ------
+    LabelsError
+        If one is negative, or there are more than a uint16 holds.
+    """
+    ids, places = np.unique(labels, return_inverse=True)
+    if ids.size and ids[0] < 0:
+        raise LabelsError(
+            f"The labels hold {ids[0]}. Give each class a number from 1 up, and 0 to pixels that "
+            "are left to the backend."
+        )
+    decided = ids[ids != UNDECIDED]
+    if len(decided) > np.iinfo(np.uint16).max:
+        raise LabelsError(
+            f"The labels hold {len(decided):,} different numbers; at most 65,535 are possible."
+        )
+    return np.searchsorted(decided, ids, side="right").astype(np.uint16)[places]
 
 
 def one_hot(labels: Labels, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -173,7 +173,8 @@ def capable(backend: str | os.PathLike[str], needs: Collection[str]) -> Backend:
             f"{', '.join(sorted(info.provides))}. Backends that do: "
             f"{listed(registry.providing(needs))}."
         )
-    if {"segment", "guide"} & {*needs} and not info.classes:
+    # One that only guides may do without classes of its own: they are those of the labels.
+    if {"segment", "guide"} & {*needs} and "segment" in info.provides and not info.classes:
         raise BackendError(
             f"The backend {info.name!r} provides {quoted(needs)}, but does not say which classes "
             "there are. Please tell its authors."

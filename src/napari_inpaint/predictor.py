@@ -85,7 +85,9 @@ class Predictor:
         if labels is None:
             answer = self._ask("inpaint", channels, images, holes[..., np.newaxis])
         else:
-            guiding = classmap.one_hot(labels, self._guess(images, holes))
+            if not self.info.classes:
+                labels = classmap.numbered(labels)  # as few classes as there are here
+            guiding = classmap.one_hot(labels, self._guess(images, holes, int(labels.max())))
             answer = self._ask("guide", channels, images, holes[..., np.newaxis], guiding)
         filled = answer[:, 0] if channels == images.shape[-1] else answer.mean(axis=2)
         return np.moveaxis(filled, 1, -1)
@@ -123,10 +125,11 @@ class Predictor:
         reliable: Pixels = answer.mean(axis=(1, 2)).clip(0, 1)
         return reliable
 
-    def _guess(self, images: Pixels, holes: npt.NDArray[np.bool_]) -> Pixels:
+    def _guess(self, images: Pixels, holes: npt.NDArray[np.bool_], highest: int) -> Pixels:
         if "segment" in self.info.provides:
             return self.segment(images, holes)
-        count = len(self.info.classes)
+        # A single class would be certain everywhere: nothing could be left to the backend.
+        count = len(self.info.classes) or max(2, highest)
         return np.full((*holes.shape, count), 1 / count, np.float32)
 
     def _ask(self, method: str, width: int, images: Pixels, *maps: npt.NDArray[Any]) -> Pixels:

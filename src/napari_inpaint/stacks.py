@@ -55,7 +55,8 @@ def inpaint(
         behind a (Y, X) at least 16 wide is C, and everything in front is filled slice by slice.
     labels : NumPy or dask array of integers, optional
         What to fill with, for backends that provide "guide": k = the k-th of the backend's
-        ``classes``, from 1 up; 0 and 255 leave a pixel to the model. Shape of the image's spatial
+        ``classes``, from 1 up; 0 and 255 leave a pixel to the model. A backend without classes of
+        its own ("patchmatch") takes any numbers, 0 = undecided. Shape of the image's spatial
         axes, or (Y, X) for a whole stack. They count in the hole and in its context.
     dilate, feather, context, strategy, batch_size, seed
         See ``napari_inpaint.pipeline.Options``; lengths in px.

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch.nn.functional import one_hot
 
 from napari_inpaint.artifacts import read_manifest
 from training import export, train
@@ -135,3 +136,21 @@ def test_artifact_of_one_channel_is_checked_with_one(tmp_path):
     export.write(export.script(artifact), manifest, path)
     export.check(path, artifact)
     assert export.channels_of(path) == read_manifest(path).channels == 1
+
+
+def test_patchmatch_fills_with_patches_of_the_class_that_the_map_says():
+    recipe, network, _ = export.load_network(Path("patchmatch"))
+    artifact = export.as_stored(recipe, network)
+    assert export.provided(artifact) == ("inpaint", "guide")
+    image, mask = torch.full((1, 3, 64, 64), 0.2), torch.zeros(1, 1, 64, 64)
+    image[..., 32:] = 0.9
+    mask[..., 20:44, 26:38] = 1
+    classes = torch.full((1, 64, 64), 7)
+    classes[..., 32:] = 3
+    classes[..., 20:44, 26:38] = 3
+    guided = artifact.guide(image, mask, one_hot(classes, 9).movedim(3, 1).float())
+    undecided = artifact.guide(image, mask, torch.full((1, 9, 64, 64), 1 / 9))
+    inside = (mask > 0).expand_as(image)
+    assert guided[inside].min() > 0.89
+    assert undecided[inside].min() < 0.21
+    assert torch.equal(guided[~inside], image[~inside])
