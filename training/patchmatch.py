@@ -20,9 +20,11 @@ each pixel is copied from the match that weighs most.
 
 It starts from a guess, a smooth fill or a network's prediction. Patches Q give the detail that a
 network trained for pixel errors paints away; the guess P keeps the colours, which patches from far
-off may miss:
+off may miss. Detail counts as far as the colours agree, so that a wall gets no crumbs from a cake:
 
-    fill = P + strength * ((Q - P) - blur(Q - P))                                           (3)
+    fill = P + strength * a * (Q - P - B),   B = blur(Q - P),   a = exp(-mean_c B^2 / 2 t^2)    (3)
+
+with t = 0.2 on the scale [0, 1].
 
 With a class map, a patch of the hole looks among patches of its own class alone, as far as the
 surroundings have any: d counts 2 more for another class, and no two patches' colours differ by
@@ -39,6 +41,8 @@ Deviations, and why:
 - One direction (coherence). Completeness, the other one, asks for all of the source to appear in
   the result, which a hole cannot do.
 """
+
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -157,6 +161,9 @@ class PatchMatch(nn.Module):
         more in texture.
     """
 
+    # Difference of colours at which detail counts exp(-1/2), on the scale [0, 1].
+    tolerance: Final = 0.2
+
     def __init__(
         self,
         radius: int = 3,
@@ -177,7 +184,9 @@ class PatchMatch(nn.Module):
         start = torch.where(hole > 0, guess, image)
         detail = self.copied(image, hole, guess, classes) - start
         if self.blur > 0:
-            detail = detail - blurred(detail.flatten(0, 1), self.blur).reshape(detail.shape)
+            colours = blurred(detail.flatten(0, 1), self.blur).reshape(detail.shape)
+            agreement = torch.exp(-colours.square().mean(1, keepdim=True) / (2 * self.tolerance**2))
+            detail = agreement * (detail - colours)
         filled = (start + self.strength * detail).clamp(0.0, 1.0)
         return torch.where(hole > 0, filled, image)
 
