@@ -20,11 +20,14 @@ each pixel is copied from the match that weighs most.
 
 It starts from a guess, a smooth fill or a network's prediction. Patches Q give the detail that a
 network trained for pixel errors paints away; the guess P keeps the colours, which patches from far
-off may miss. Detail counts as far as the colours agree, so that a wall gets no crumbs from a cake:
+off may miss. Detail counts as far as the colours agree, and only as much of it as the surroundings
+have, so that a wall gets no crumbs from a cake:
 
-    fill = P + strength * a * (Q - P - B),   B = blur(Q - P),   a = exp(-mean_c B^2 / 2 t^2)    (3)
+    fill = P + strength * a * e * D,   D = Q - P - B,   B = blur(Q - P)                     (3)
 
-with t = 0.2 on the scale [0, 1].
+    a = exp(-mean_c B^2 / 2 t^2)   with t = 0.3 on the scale [0, 1]                         (4)
+    e = min(1, sqrt(E / mean D^2))   local means; E is that of the known pixels' own        (5)
+        detail, carried into the hole like a membrane
 
 With a class map, a patch of the hole looks among patches of its own class alone, as far as the
 surroundings have any: d counts 2 more for another class, and no two patches' colours differ by
@@ -60,7 +63,18 @@ from training.matching import (
     search,
     taken,
 )
-from training.smooth import coherent_fill
+from training.smooth import coherent_fill, membrane
+
+
+def spread(x: Tensor, deviation: int) -> Tensor:
+    """Blur images (N, C, H, W) by a Gaussian of this deviation, px."""
+    return blurred(x.flatten(0, 1), deviation).reshape(x.shape)
+
+
+def liveliness(detail: Tensor, where: Tensor, deviation: int) -> Tensor:
+    """Return the local mean of squares (N, 1, H, W) of detail (N, C, H, W), over a mask alone."""
+    squares = detail.square().mean(1, keepdim=True) * where
+    return spread(squares, deviation) / spread(where, deviation).clamp(min=1e-3) + 1e-8
 
 
 class SmoothFill(Network):
@@ -162,7 +176,7 @@ class PatchMatch(nn.Module):
     """
 
     # Difference of colours at which detail counts exp(-1/2), on the scale [0, 1].
-    tolerance: Final = 0.2
+    tolerance: Final = 0.3
 
     def __init__(
         self,
@@ -184,11 +198,20 @@ class PatchMatch(nn.Module):
         start = torch.where(hole > 0, guess, image)
         detail = self.copied(image, hole, guess, classes) - start
         if self.blur > 0:
-            colours = blurred(detail.flatten(0, 1), self.blur).reshape(detail.shape)
+            colours = spread(detail, self.blur)
             agreement = torch.exp(-colours.square().mean(1, keepdim=True) / (2 * self.tolerance**2))
-            detail = agreement * (detail - colours)
+            detail = detail - colours
+            own = liveliness(detail, hole, self.blur)
+            detail = agreement * detail * (self.around(image, 1 - hole) / own).clamp(max=1).sqrt()
         filled = (start + self.strength * detail).clamp(0.0, 1.0)
         return torch.where(hole > 0, filled, image)
+
+    def around(self, image: Tensor, known: Tensor) -> Tensor:
+        """Return E of equation 5, (N, 1, H, W)."""
+        near = spread(known, self.blur).clamp(min=1e-3)
+        colours = spread(image * known, self.blur) / near
+        told = known * (near > 0.2).to(known.dtype)
+        return membrane(liveliness(image - colours, known, self.blur), told)
 
     def copied(self, image: Tensor, hole: Tensor, guess: Tensor, classes: Tensor | None) -> Tensor:
         """Fill the hole with patches alone.
