@@ -61,7 +61,7 @@ _ON_PHOTOS: dict[str, Any] = {
     "holes": ("irregular",),
     "split": "photos",
     "training_data": (PHOTOS,),
-    "phases": (Phase(steps=150, size=128, batch=16, lr=1e-3, lr_end=2e-5),),
+    "phases": (Phase(steps=100, size=128, batch=16, lr=1e-3, lr_end=2e-5),),
     "ema": 0.98,
     "patches": _DETAIL,
 }
@@ -109,7 +109,7 @@ _PCONV_PHOTO = replace(
         Phase(steps=2_486, size=128, batch=16, lr=1e-3, lr_end=6e-4),
         Phase(steps=650, size=128, batch=16, lr=6e-4, lr_end=6e-5),
         Phase(steps=250, size=192, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
-        Phase(steps=120, size=128, batch=16, lr=3e-4, lr_end=1e-5),
+        Phase(steps=80, size=128, batch=16, lr=3e-4, lr_end=1e-5),
     ),
     patches=_DETAIL,
 )
@@ -272,7 +272,7 @@ _SPGNET_STREET = replace(
     losses=LossWeights(known=1, hole=6, segmentation=0.2),
     phases=(
         Phase(steps=100, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
-        Phase(steps=500, size=128, batch=8, lr=1e-3, lr_end=2e-5, teacher=0.3),
+        Phase(steps=350, size=128, batch=8, lr=1e-3, lr_end=2e-5, teacher=0.3),
     ),
     ema=0.99,
     **_ON_STREETS,
@@ -298,7 +298,7 @@ _SPGNET_FLUORESCENCE = replace(
     phases=(
         Phase(steps=300, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
         Phase(steps=2_300, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
-        Phase(steps=1_300, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=900, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
     ),
     # Chosen on training pictures: sharp nuclei and the noise around them, at biharmonic's dB.
     patches=partial(PatchMatch, blur=0, strength=0.85),
