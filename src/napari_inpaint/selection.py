@@ -29,7 +29,7 @@ def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
     counts with its worst. Where no artifact of the domain has scores, "auto" is "biharmonic".
 
     Where more than filling is asked for, the candidates are the shipped artifacts that provide
-    it, those for street scenes or nuclei only if no other does, and none is out, for no classical
+    it, those for street scenes only if no other does, and none is out, for no classical
     fill could take its place. The same gain decides between them, whatever is asked for, so that
     the labels of one step fit the next.
 
@@ -57,7 +57,7 @@ def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
         gains = _gains((each for each in own.values() if each.domain == domain), gate=True)
         good = [name for name in sorted(own.keys() & gains.keys()) if gains[name] > -math.inf]
         return max(good, key=gains.__getitem__, default=FALLBACK)
-    for domain in ("photo", "street") if colour else ("fluorescence", "nuclei"):
+    for domain in ("photo", "street") if colour else ("fluorescence",):
         able = [each for each in own.values() if each.domain == domain]
         if able:
             gains = _gains(able, gate=False)
