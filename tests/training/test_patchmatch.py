@@ -161,13 +161,25 @@ def test_stripes_are_continued_where_a_smooth_fill_is_grey():
 
 
 def test_blur_carries_the_colours_of_the_guess():
-    image, hole = torch.full((1, 3, 96, 96), 0.2), square(96, 96, 20, 76)
-    guess = torch.full_like(image, 0.6)
-    plain = pm.PatchMatch(blur=0)(image, hole, guess)
-    tinted = pm.PatchMatch(blur=6)(image, hole, guess)
-    assert plain[0, 0, 48, 48].item() == pytest.approx(0.2, abs=1e-3)
-    assert tinted[0, 0, 48, 48].item() == pytest.approx(0.6, abs=1e-2)
-    assert tinted[0, 0, 20, 48].item() < 0.45  # no seam: the colour comes on slowly
+    image, hole = 0.2 + 0.1 * stripes(96, 96), square(96, 96, 20, 76)
+    guess = torch.full_like(image, 0.35)
+    plain = pm.PatchMatch(blur=0)(image, hole, guess)[0, 0]
+    tinted = pm.PatchMatch(blur=6)(image, hole, guess)[0, 0]
+    assert plain[40:56, 40:56].mean().item() == pytest.approx(0.25, abs=5e-3)
+    assert tinted[40:56, 40:56].mean().item() == pytest.approx(0.35, abs=1e-2)
+    assert tinted[40:56, 40:56].std() > 0.03  # the stripes of the patches
+    assert tinted[20, 40:56].mean() < 0.32  # no seam: the colour comes on slowly
+
+
+def test_flat_surroundings_give_no_detail_and_foreign_colours_little():
+    hole = square(96, 96, 20, 76)
+    image = torch.where(torch.arange(96) < 48, 0.2, 0.2 + 0.3 * stripes(96, 96))
+    guess = torch.full_like(image, 0.25)
+    fill = pm.PatchMatch(blur=4)(image, hole, guess)[0, 0]
+    flat, lively = fill[40:56, 24:32].std(), fill[40:56, 64:72].std()
+    assert flat < 0.1 * lively
+    far = pm.PatchMatch(blur=4)(image, hole, guess + 0.6)[0, 0]
+    assert far[40:56, 64:72].std() < 0.5 * lively
 
 
 def test_strength_takes_that_share_of_the_detail():
