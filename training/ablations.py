@@ -92,6 +92,8 @@ ABLATIONS = {
             "batch norm": partial(_rn, norm="batch", style="batch"),
             "batch norm, equation 7": partial(_rn, norm="batch"),
             "instance norm, equation 7": partial(_rn, norm="instance"),
+            # RN is told the mask by its norms alone; this one by a fourth channel.
+            "instance norm, equation 7, mask": partial(_rn, norm="instance", use_mask=True),
             "RN, equation 7": _rn,
         },
     ),

@@ -251,6 +251,8 @@ class RN(Network):
     norm : {"region", "instance", "batch"}
         The rivals of the paper's ablation normalise hole and known pixels together; ``style`` then
         decides the end alone.
+    use_mask : bool
+        Whether the mask is a fourth input channel; not in the paper. RN-B knows it anyway.
     fold : int
         Side of the blocks of pixels that are folded into channels, px; 1 in the paper.
     residual : bool
@@ -264,15 +266,16 @@ class RN(Network):
         style: Style = "sample",
         norm: Norm = "region",
         *,
+        use_mask: bool = False,
         fold: int = 1,
         residual: bool = False,
     ) -> None:
         super().__init__()
-        self.stride, self.residual = fold, residual
+        self.stride, self.residual, self.use_mask = fold, residual, use_mask
         self.fold, self.unfold = nn.PixelUnshuffle(fold), nn.PixelShuffle(fold)
         self.encoder = nn.ModuleList(
             [
-                EncoderBlock(reflecting(3 * fold**2, base, 7), style, norm),
+                EncoderBlock(reflecting((4 if use_mask else 3) * fold**2, base, 7), style, norm),
                 EncoderBlock(nn.Conv2d(base, 2 * base, 4, stride=2, padding=1), style, norm),
                 EncoderBlock(nn.Conv2d(2 * base, 4 * base, 4, stride=2, padding=1), style, norm),
             ]
@@ -299,7 +302,7 @@ class RN(Network):
         image, hole = blank_and_pad(
             image, hole, 4 * self.stride, 12 * self.stride, smooth=self.residual
         )
-        x = self.fold(image)
+        x = self.fold(torch.cat([image, hole], 1) if self.use_mask else image)
         for block in self.encoder:
             x = block(x, hole)
         x = self.unfold(self.decoder(self.middle(x)))  # (N, 3, H', W')

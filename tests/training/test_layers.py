@@ -27,6 +27,7 @@ NETWORKS = {
     "rn": lambda: RN(base=6, blocks=1),
     "rn-batch": lambda: RN(base=6, blocks=1, style="batch"),
     "rn-instance-norm": lambda: RN(base=6, blocks=1, style="batch", norm="instance"),
+    "rn-mask": lambda: RN(6, 1, style="batch", norm="instance", use_mask=True),
     "rn-batch-norm": lambda: RN(base=6, blocks=1, style="batch", norm="batch"),
     "isnet": lambda: ISNet(base=4, blocks=1),
     "isnet-published": lambda: ISNet(base=4, blocks=1, use_mask=False),

@@ -204,6 +204,8 @@ def test_network_with_another_norm_keeps_nothing_of_rn(norm):
     hole[..., 8:16, 8:16] = 1
     with torch.no_grad():
         assert torch.equal(network(image, hole), network(image, torch.zeros_like(hole)))
+        knowing = RN(base=4, blocks=1, style="batch", norm=norm, use_mask=True).eval()
+        assert not torch.equal(knowing(image, hole), knowing(image, torch.zeros_like(hole)))
 
 
 def test_batch_style_shares_statistics_over_the_batch():
