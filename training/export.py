@@ -108,7 +108,10 @@ class GuidedArtifact(Artifact):
     @torch.jit.export
     def inpaint(self, image: Tensor, mask: Tensor) -> Tensor:
         """Fill the hole as the network's own class map says; as in `Artifact.inpaint`."""
-        return self.guide(image, mask, self.segment(image, mask))
+        probabilities = self.segment(image, mask)
+        blank, hole = blanked(image, mask)
+        prediction = self.network.guide(blank, hole, probabilities)
+        return self.finished(image, mask, prediction, probabilities.argmax(1))
 
     @torch.jit.export
     def segment(self, image: Tensor, mask: Tensor) -> Tensor:
@@ -118,10 +121,15 @@ class GuidedArtifact(Artifact):
 
     @torch.jit.export
     def guide(self, image: Tensor, mask: Tensor, probabilities: Tensor) -> Tensor:
-        """Fill the hole as ``probabilities`` (N, K, H, W) say, one-hot where a person painted."""
+        """Fill the hole as ``probabilities`` (N, K, H, W) say, one-hot where a person painted.
+
+        Colours too come from patches of the class: the fill is what was painted.
+        """
         blank, hole = blanked(image, mask)
-        prediction = self.network.guide(blank, hole, probabilities)
-        return self.finished(image, mask, prediction, probabilities.argmax(1))
+        prediction = self.network.guide(blank, hole, probabilities).clamp(0.0, 1.0)
+        if self.detail is not None:
+            prediction = self.detail.copied(blank, hole, prediction, probabilities.argmax(1))
+        return torch.where(mask > 0.5, prediction, image)
 
 
 class ReliableArtifact(GuidedArtifact):

@@ -75,8 +75,7 @@ _ON_STREETS: dict[str, Any] = {
     "betas": (0.9, 0.99),
     "training_data": (CAMVID,),
     "licence": "research use only",
-    # Colours too come from patches of the class: the fill is what was painted.
-    "patches": partial(PatchMatch, blur=0),
+    "patches": _DETAIL,
 }
 
 # ---------------------------------------------------------------------------------------- PConv
