@@ -3,6 +3,7 @@
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from torch.nn.functional import one_hot
 from napari_inpaint.artifacts import read_manifest
 from training import export, train
 from training.losses import FilterBank
+from training.patchmatch import PatchMatch
 from training.recipes import RECIPES
 
 
@@ -154,3 +156,20 @@ def test_patchmatch_fills_with_patches_of_the_class_that_the_map_says():
     assert guided[inside].min() > 0.89
     assert undecided[inside].min() < 0.21
     assert torch.equal(guided[~inside], image[~inside])
+
+
+def test_painted_labels_take_the_colours_of_their_class_from_patches():
+    recipe = replace(RECIPES["spgnet-smoke"], patches=partial(PatchMatch, blur=3))
+    artifact = export.as_stored(recipe, recipe.build()).float()
+    image, mask = torch.full((1, 3, 64, 64), 0.2), torch.zeros(1, 1, 64, 64)
+    image[..., 32:] = 0.9
+    mask[..., 20:44, 26:38] = 1
+    inside = (mask > 0).expand_as(image)
+    for painted, colour in ((0, 0.2), (1, 0.9)):
+        classes = torch.zeros(1, 64, 64, dtype=torch.long)
+        classes[..., 32:] = 1
+        classes[mask[:, 0] > 0] = painted
+        filled = artifact.guide(image, mask, one_hot(classes, 3).movedim(3, 1).float())
+        assert (filled[inside] - colour).abs().max() < 0.01
+        plain = artifact.inpaint(image, mask)
+        assert (plain[inside] - colour).abs().max() > 0.3  # colours are the network's

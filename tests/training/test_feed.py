@@ -45,6 +45,20 @@ def test_recipe_with_classes_refuses_ids_that_it_has_no_class_for(labelled):
         read_data(GUIDED, labelled)
 
 
+def test_pictures_without_labels_are_taken_where_the_recipe_says_so(labelled, pictures):
+    (labelled / "more").mkdir()
+    extra = np.zeros((80, 80, 3), np.uint8)
+    for number in range(5):
+        cv2.imwrite(str(labelled / "more" / f"{number}.png"), extra + 40 * number)
+    with pytest.raises(ValueError, match="pictures have none"):
+        read_data(GUIDED, labelled)
+    mixed = replace(GUIDED, unlabelled=True)
+    training, validation = read_data(mixed, labelled)
+    assert len(training) + len(validation) == 25
+    with pytest.raises(ValueError, match="learns from class maps"):
+        read_data(mixed, labelled / "more")
+
+
 def test_recipe_without_classes_takes_pictures_with_and_without_labels(labelled):
     assert len(read_data(SMOKE, labelled)[0]) == 19
 
