@@ -105,7 +105,7 @@ ABLATIONS = {
         },
     ),
     "isnet": Ablation(
-        miniature(RECIPES["isnet-paper"], 250, split="photos"),
+        miniature(RECIPES["isnet-paper"], 300, split="photos"),
         {
             "base": partial(_isnet, final_fusion=False, sub_pixel=False),
             "base + final fusion": partial(_isnet, sub_pixel=False),
