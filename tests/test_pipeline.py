@@ -170,7 +170,8 @@ def test_nan_and_infinite_pixels_are_filled_with_an_empty_mask():
     image[10, 10], image[30, 40], image[99, 119] = np.nan, np.inf, -np.inf
     filled = inpaint(image, np.zeros(image.shape, bool))
     assert np.isfinite(filled).all()
-    np.testing.assert_allclose(filled[[10, 30], [10, 40]], [1000, 3666.7], rtol=0.01)
+    span = np.ptp(image[np.isfinite(image)])
+    np.testing.assert_allclose(filled[[10, 30], [10, 40]], [1000, 3666.7], atol=0.02 * span)
 
 
 def test_empty_mask_gives_an_equal_copy_and_loads_nothing(add_backend):
