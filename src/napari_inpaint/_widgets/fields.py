@@ -49,4 +49,4 @@ def keep_room(line: Label, lines: int) -> None:
 def narrow(combo: QComboBox) -> None:
     """Keep a long name in a list from making the whole dock wide."""
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(14)
+    combo.setMinimumContentsLength(17)
