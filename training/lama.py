@@ -32,7 +32,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, at_least_float32, blank_and_pad
+from training.layers import Network, at_least_float32, blank_and_pad, zero_
 
 
 def conv(channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
@@ -183,8 +183,7 @@ class LaMa(Network):
         self.last = nn.Conv2d(base, 3 * fold**2, 7, padding=3, padding_mode="reflect")
         self.unfold = nn.PixelShuffle(fold)
         if residual:
-            for start in self.last.parameters():
-                nn.init.zeros_(start)  # start from the smooth fill
+            zero_(self.last)  # start from the smooth fill
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict as a `Network`: within [0, 1] or, with ``residual``, unclamped."""

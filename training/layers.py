@@ -77,6 +77,12 @@ def blank_and_pad(
     return image, hole
 
 
+def zero_(layer: nn.Module) -> None:
+    """Let a layer give zeros at the start, in place."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 def at_least_float32(x: Tensor) -> Tensor:
     """Widen half-precision features for arithmetic that needs more."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

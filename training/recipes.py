@@ -29,7 +29,7 @@ def smoke(paper: Recipe, network: Callable[[], Network], **changes: Any) -> Reci
     }
     if paper.discriminator is not None:
         small["discriminator"] = partial(paper.discriminator, base=4)
-    name = paper.name.split("-")[0] + "-smoke"
+    name = paper.name.replace("paper", "smoke")
     return replace(paper, name=name, title=name, network=network, **(small | changes))
 
 

@@ -38,9 +38,6 @@ Deviations from the published network, and why:
 - For training in hours on a CPU (not in the paper): with ``fold=2`` it works on blocks of 2 x 2 px
   folded into channels; with ``residual=True`` the hole enters as a smooth fill, to which the
   network adds: in equation 7, that fill stands in the place of mu.
-- For training in hours on a CPU (not in the paper): with ``fold=2`` it works on blocks of 2 x 2 px
-  folded into channels; with ``residual=True`` the hole enters as a smooth fill, to which the
-  network adds: in equation 7, that fill stands in the place of mu.
 """
 
 from typing import Literal
@@ -49,7 +46,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, at_least_float32, blank_and_pad
+from training.layers import Network, at_least_float32, blank_and_pad, zero_
 
 Style = Literal["sample", "batch"]
 Norm = Literal["region", "instance", "batch"]
@@ -293,8 +290,7 @@ class RN(Network):
                 nn.init.kaiming_normal_(module.weight)
         last.weight.data *= 0.1
         if residual:
-            for start in last.parameters():
-                nn.init.zeros_(start)  # start from the smooth fill
+            zero_(last)  # start from the smooth fill
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict as a `Network`: within [0, 1] or, with equation 7, unclamped."""

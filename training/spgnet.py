@@ -40,7 +40,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.layers import Network, Outputs, blank_and_pad
+from training.layers import Network, Outputs, blank_and_pad, zero_
 
 
 def convolution(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -229,8 +229,7 @@ class SPGNet(Network):
         self.sp_net = Hourglass(4 + classes, classes, base, blocks, fold, skips)
         self.sg_net = Hourglass(4 + classes, 3, base, blocks, fold, skips)
         if residual:
-            for start in self.sg_net.last.parameters():
-                nn.init.zeros_(start)  # start from the smooth fill
+            zero_(self.sg_net.last)  # start from the smooth fill
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict Y as a `Network`."""
