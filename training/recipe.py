@@ -29,6 +29,8 @@ class LossWeights:
     """Whether the feature terms look at the raw prediction too, not at the composite alone."""
     square: float = 0.0
     """Mean square inside the hole: nearer to the truth in dB, where L1 paints what is likeliest."""
+    decibels: float = 0.0
+    """PSNR inside the hole, negated: each picture counts alike, however hard it is."""
     total_variation: float = 0.0
     coarse: float = 0.0
     """L1 of the predictions at coarser scales."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from napari_inpaint.backend import ClassInfo
+from training.blend import Blend
 from training.data import Augment
 from training.isnet import ISNet
 from training.lama import LaMa
@@ -77,6 +78,46 @@ _ON_STREETS: dict[str, Any] = {
     "licence": "research use only",
     "patches": _DETAIL,
 }
+
+# ---------------------------------------------------------------------------------------- Blend
+
+_BLEND_PHOTO = Recipe(
+    name="blend-photo",
+    title="Blend, photos",
+    summary="Weighs smooth fills, learned from photographs; detail from the surroundings' patches.",
+    source='Wolpert, "Stacked generalization", 1992',
+    network=Blend,
+    split="photos",
+    training_data=(PHOTOS,),
+    losses=LossWeights(known=0, hole=0, decibels=0.25),
+    ema=0.998,
+    phases=(
+        Phase(steps=1_000, size=64, batch=16, lr=2e-3, lr_end=1e-3),
+        Phase(steps=1_700, size=128, batch=16, lr=1e-3, lr_end=1e-4),
+        Phase(steps=250, size=256, batch=4, lr=2e-4, lr_end=1e-5),
+    ),
+    patches=_DETAIL,
+)
+_BLEND_FLUORESCENCE = replace(
+    _BLEND_PHOTO,
+    name="blend-fluorescence",
+    title="Blend, fluorescence",
+    summary="Weighs smooth fills, learned from nuclei and grey photographs.",
+    network=partial(Blend, grey=True),
+    split="nuclei",
+    training_data=(DSB, PHOTOS),
+    domain="fluorescence",
+    channels=None,
+    augment=Augment(turn=True, grey=True, gamma=0.3),
+    phases=(
+        Phase(steps=1_500, size=64, batch=16, lr=2e-3, lr_end=1e-3),
+        Phase(steps=2_000, size=128, batch=16, lr=1e-3, lr_end=1e-4),
+        Phase(steps=300, size=256, batch=4, lr=2e-4, lr_end=1e-5),
+    ),
+)
+_BLEND_SMOKE = replace(
+    smoke(_BLEND_PHOTO, partial(Blend, base=4, depth=1)), name="blend-smoke", title="blend-smoke"
+)
 
 # ---------------------------------------------------------------------------------------- PConv
 
@@ -360,6 +401,9 @@ _SGENET_SMOKE = smoke(
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        _BLEND_PHOTO,
+        _BLEND_FLUORESCENCE,
+        _BLEND_SMOKE,
         _PCONV_PAPER,
         _PCONV_PHOTO,
         _PCONV_UPSCALE,
