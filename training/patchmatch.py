@@ -20,14 +20,16 @@ each pixel is copied from the match that weighs most.
 
 It starts from a guess, a smooth fill or a network's prediction. Patches Q give the detail that a
 network trained for pixel errors paints away; the guess P keeps the colours, which patches from far
-off may miss. Detail counts as far as the colours agree, and only as much of it as the surroundings
-have, so that a wall gets no crumbs from a cake:
+off may miss. Detail counts as far as the colours agree, as far from the rim as the guess is unsure,
+and only as much of it as the surroundings have, so that a wall gets no crumbs from a cake:
 
-    fill = P + strength * a * e * D,   D = Q - P - B,   B = blur(Q - P)                     (3)
+    fill = P + strength * f * a * e * D,   D = Q - P - B,   B = blur(Q - P)                 (3)
 
     a = exp(-mean_c B^2 / 2 t^2)   with t = 0.3 on the scale [0, 1]                         (4)
     e = min(1, sqrt(E / mean D^2))   local means; E is that of the known pixels' own        (5)
         detail, carried into the hole like a membrane
+    f = (1 - n)^2   n is the share of known pixels around, a Gaussian of 6 px; at a         (6)
+        straight rim 0.5, so that f is 0.25 there
 
 With a class map, a patch of the hole looks among patches of its own class alone, as far as the
 surroundings have any: d counts 2 more for another class, and no two patches' colours differ by
@@ -172,12 +174,14 @@ class PatchMatch(nn.Module):
     blur : int
         Deviation of equation 3's Gaussian, px; 0 leaves the colours to the patches.
     strength : float
-        How much of the detail is taken, equation 3. Less is nearer to the truth in pixel errors,
-        more in texture.
+        How much of the detail is taken, equation 3: of all that is far from the rim. Less is nearer
+        to the truth in pixel errors, more in texture.
     """
 
     # Difference of colours at which detail counts exp(-1/2), on the scale [0, 1].
     tolerance: Final = 0.3
+    # Deviation of equation 6's Gaussian, px.
+    rim: Final = 6
 
     def __init__(
         self,
@@ -204,6 +208,7 @@ class PatchMatch(nn.Module):
             detail = detail - colours
             own = liveliness(detail, hole, self.blur)
             detail = agreement * detail * (self.around(image, 1 - hole) / own).clamp(max=1).sqrt()
+            detail = detail * (1 - spread(1 - hole, self.rim)).square()
         filled = (start + self.strength * detail).clamp(0.0, 1.0)
         return torch.where(hole > 0, filled, image)
 

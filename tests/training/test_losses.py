@@ -1,5 +1,7 @@
 """Every loss against its formula written out, in float64."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -176,3 +178,21 @@ def test_vgg16_reads_torchvision_weights_and_returns_three_pools(tmp_path):
             x, state[f"features.{index}.weight"], state[f"features.{index}.bias"], padding=1
         ).relu()
     torch.testing.assert_close(features[0], torch.max_pool2d(x, 2))
+
+
+def test_decibels_are_the_mean_psnr_inside_the_hole_negated():
+    target = torch.full((2, 3, 4, 4), 0.5)
+    hole = torch.zeros(2, 1, 4, 4)
+    hole[0, :, :2] = 1
+    hole[1, :, 0, 0] = 1
+    prediction = target + 0.1 * hole
+    prediction[1] += 0.2 * hole[1]  # 0.3 in the hole
+    prediction[:, :, 3] = 9.0  # known: does not count
+    expected = 10 * (math.log10(0.01 + 1e-4) + math.log10(0.09 + 1e-4)) / 2
+    assert losses.decibels(prediction, target, hole).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_decibels_of_an_empty_hole_are_the_lowest():
+    image = torch.rand(1, 3, 4, 4)
+    empty = torch.zeros(1, 1, 4, 4)
+    assert losses.decibels(image, 1 - image, empty).item() == pytest.approx(-40)
