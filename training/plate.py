@@ -80,7 +80,7 @@ def v_cycle(u: Tensor, holes: list[Tensor], steps: int) -> Tensor:
     return u
 
 
-def thin_plate(image: Tensor, known: Tensor, levels: int = 8, cycles: int = 2) -> Tensor:
+def thin_plate(image: Tensor, known: Tensor, levels: int = 5, cycles: int = 2) -> Tensor:
     """Fill holes with as little bending as possible.
 
     Parameters
