@@ -323,14 +323,17 @@ _SPGNET_FLUORESCENCE = replace(
     name="spgnet-fluorescence",
     title="SPG-Net, fluorescence",
     summary="Completes and follows a map of background, nuclei and their boundaries.",
-    network=partial(SPGNet, classes=3, base=16, blocks=4, fold=2, skips=True, residual=True),
+    network=partial(
+        SPGNet, classes=3, base=16, blocks=4, fold=2, skips=True, residual=True, rounded=True
+    ),
     classes=NUCLEI,
     instances=True,
     unlabelled=True,
     domain="fluorescence",
     split="nuclei",
-    losses=LossWeights(known=0.2, hole=6, square=20, segmentation=0.2),
+    losses=LossWeights(known=0.2, hole=6, square=20, decibels=0.05, segmentation=0.2),
     training_data=(DSB, PHOTOS),
+    ema=0.995,
     licence="BSD-3-Clause",
     augment=Augment(turn=True),
     holes=("irregular", "thick", "discs"),
@@ -340,6 +343,7 @@ _SPGNET_FLUORESCENCE = replace(
         Phase(steps=300, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
         Phase(steps=2_300, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
         Phase(steps=900, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=1_500, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
     ),
     # Chosen on training pictures: the noise around, not much farther from the truth than without.
     patches=partial(PatchMatch, blur=6, strength=1.4),
