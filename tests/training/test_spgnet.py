@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from training.plate import thin_plate
 from training.smooth import coherent_fill
 from training.spgnet import Hourglass, ResidualBlock, SPGNet, guiding_map, known_map
 
@@ -213,7 +214,23 @@ def test_residual_starts_from_the_smooth_fill_and_sees_it_in_the_hole():
     torch.testing.assert_close(net(image, hole), smooth + torch.tensor(0.2).tanh())
 
 
-@pytest.mark.parametrize("options", [{}, {"fold": 2, "skips": True, "residual": True}])
+@torch.no_grad()
+@pytest.mark.parametrize("grey", [True, False])
+def test_rounded_is_the_mean_of_the_fill_and_a_thin_plate(grey):
+    image, hole = sample((64, 64))
+    if grey:
+        image = image[:, :1].expand_as(image)
+    net = network(residual=True).eval()
+    plain = net(image, hole)
+    net.rounded = True
+    blank = image.masked_fill(hole > 0.5, 0.5)
+    expected = (plain + thin_plate(blank, 1 - hole, cycles=4)) / 2
+    torch.testing.assert_close(net(image, hole), expected)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"fold": 2, "skips": True, "residual": True, "rounded": True}]
+)
 def test_scripted_and_saved_equals_eager_in_every_method(options):
     net = network(**options)
     file = io.BytesIO()
