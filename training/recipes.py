@@ -377,11 +377,12 @@ _SGENET_STREET = replace(
     title="SGE-Net, streets",
     summary="Guides the fill of a street scene by its class map, and says where it is unsure.",
     network=partial(SGENet, classes=11, base=16, hidden=32, fold=2, residual=True),
-    losses=LossWeights(known=1, hole=6, coarse=0.5, segmentation=0.2),
+    losses=LossWeights(known=1, hole=6, decibels=0.05, coarse=0.5, segmentation=0.2),
     phases=(
         Phase(steps=2_700, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
         Phase(steps=200, size=192, batch=4, lr=1e-4, lr_end=1e-5, teacher=0.3),
         Phase(steps=1_800, size=128, batch=8, lr=7e-4, lr_end=2e-5, teacher=0.3),
+        Phase(steps=1_000, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
     ),
     **_ON_STREETS,
 )
