@@ -52,7 +52,7 @@ _PATCHGAN = partial(MultiScalePatchGAN, scales=1, channels=4)
 _PATCHGANS = partial(MultiScalePatchGAN, scales=3)
 
 #: Chosen on training photographs by eye and by scores.
-_DETAIL = partial(PatchMatch, blur=3, strength=1.4)
+_DETAIL = partial(PatchMatch, blur=3, strength=1.35)
 #: What the slim networks share that are trained on photographs for minutes on a CPU: they add to a
 #: smooth fill, and patches give the detail, so that they need not please a discriminator.
 _ON_PHOTOS: dict[str, Any] = {
@@ -198,7 +198,7 @@ _PATCHMATCH = replace(
     summary="Patches of the surroundings, found coarse to fine; no weights, any kind of image.",
     source='Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm", 2009',
     # Chosen on training pictures: a texture distance of less than half of Telea's.
-    patches=partial(PatchMatch, blur=6, strength=1.4),
+    patches=partial(PatchMatch, blur=6, strength=1.2),
 )
 
 # ------------------------------------------------------------------------- Region normalisation
@@ -344,9 +344,9 @@ _SPGNET_FLUORESCENCE = replace(
         Phase(steps=2_300, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
         Phase(steps=900, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
         Phase(steps=1_500, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=1_300, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
     ),
-    # Chosen on training pictures: the noise around, not much farther from the truth than without.
-    patches=partial(PatchMatch, blur=6, strength=1.4),
+    patches=partial(PatchMatch, blur=3, strength=1.2),
 )
 _SPGNET_SMOKE = smoke(
     _SPGNET_PAPER,
