@@ -100,24 +100,19 @@ class Blend(Network):
         Channels of the U-Net at a quarter of the image's size.
     depth : int
         Blocks at each size.
-    grey : bool
-        Whether each channel is filled by itself: (N, C, H, W) of any C, not three colours at once.
     """
 
-    def __init__(self, base: int = 48, depth: int = 2, *, grey: bool = False) -> None:
+    def __init__(self, base: int = 48, depth: int = 2) -> None:
         super().__init__()
-        self.grey, self.fills, colours = grey, 3, 1 if grey else 3
-        self.net = UNet((self.fills + 1) * colours + 1, self.fills + colours, base, depth)
+        self.fills = 3
+        self.net = UNet(3 * (self.fills + 1) + 1, self.fills + 3, base, depth)
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
         """Predict as a `Network`, unclamped."""
-        count, height, width = image.shape[0], image.shape[2], image.shape[3]
-        if self.grey:
-            hole = hole.repeat_interleave(image.shape[1], 0)
-            image = image.reshape(-1, 1, height, width)
+        height, width = image.shape[2], image.shape[3]
         start, hole = blank_and_pad(image, hole, 16, smooth=True)
         fill = start + self.correction(start, hole)
-        return fill[:, :, :height, :width].reshape(count, -1, height, width)
+        return fill[:, :, :height, :width]
 
     def correction(self, start: Tensor, hole: Tensor) -> Tensor:
         """Return up(...) of equation 1 for a fill (N, C, H, W) with sides of multiples of 16."""

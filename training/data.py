@@ -133,8 +133,6 @@ class Augment:
     """Left and right are swapped half of the time."""
     turn: bool = False
     """Turned by a multiple of 90°: for microscopy, where no side is up."""
-    grey: bool = False
-    """Of grey pictures one channel is given, not three equal ones."""
     gain: float = 0.0
     """Pixels are multiplied by up to 1 + gain, or divided by it."""
     gamma: float = 0.0
@@ -184,8 +182,7 @@ def centre_crop(image: NDArray[Any], size: int) -> NDArray[Any]:
 class HoleDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Random crops with random holes: sample ``i`` is ``(image, hole, labels)``.
 
-    ``image`` is (3, size, size) float32 in [0, 1], with ``augment.grey`` (1, size, size); ``hole``
-    is (1, size, size) float32, 1 = hole;
+    ``image`` is (3, size, size) float32 in [0, 1], ``hole`` is (1, size, size) float32, 1 = hole,
     ``labels`` is (size, size) int64, 255 = unlabelled (everywhere, if the picture has no labels).
 
     Parameters
@@ -226,8 +223,6 @@ class HoleDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         crop = random_crop(rng, picture, self.size, self.zoom, self.augment)
         hole = draw(rng, self.size, self.size, self.kinds, *self.hole_share)
         image = to_tensor(crop.image)
-        if self.augment.grey:
-            image = image[:1]
         if self.augment.gamma:
             image = image ** float((1 + self.augment.gamma) ** rng.uniform(-1, 1))
         if self.augment.gain:

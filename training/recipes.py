@@ -98,23 +98,6 @@ _BLEND_PHOTO = Recipe(
     ),
     patches=_DETAIL,
 )
-_BLEND_FLUORESCENCE = replace(
-    _BLEND_PHOTO,
-    name="blend-fluorescence",
-    title="Blend, fluorescence",
-    summary="Weighs smooth fills, learned from nuclei and grey photographs.",
-    network=partial(Blend, grey=True),
-    split="nuclei",
-    training_data=(DSB, PHOTOS),
-    domain="fluorescence",
-    channels=None,
-    augment=Augment(turn=True, grey=True, gamma=0.3),
-    phases=(
-        Phase(steps=1_500, size=64, batch=16, lr=2e-3, lr_end=1e-3),
-        Phase(steps=2_000, size=128, batch=16, lr=1e-3, lr_end=1e-4),
-        Phase(steps=300, size=256, batch=4, lr=2e-4, lr_end=1e-5),
-    ),
-)
 _BLEND_SMOKE = replace(
     smoke(_BLEND_PHOTO, partial(Blend, base=4, depth=1)), name="blend-smoke", title="blend-smoke"
 )
@@ -407,7 +390,6 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         _BLEND_PHOTO,
-        _BLEND_FLUORESCENCE,
         _BLEND_SMOKE,
         _PCONV_PAPER,
         _PCONV_PHOTO,

@@ -153,15 +153,6 @@ def test_labels_go_where_their_pixels_go(labelled, augment, zoom):
         assert seen == (upright | flipped if augment.flip else upright)
 
 
-def test_grey_pictures_come_in_one_channel():
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 1), np.uint8).repeat(3, 2)
-    pictures = [data.Picture(pixels)]
-    grey = data.HoleDataset(pictures, 32, 1.0, (0.1, 0.2), seed=(0,), augment=Augment(grey=True))
-    colour = data.HoleDataset(pictures, 32, 1.0, (0.1, 0.2), seed=(0,))
-    assert grey[3][0].shape == (1, 32, 32)
-    assert torch.equal(grey[3][0], colour[3][0][:1])
-
-
 def test_gain_and_gamma_stay_within_what_was_asked():
     grey = Picture(np.full((40, 40, 3), 64, np.uint16) * 256)
     unit = 64 * 256 / 65535
