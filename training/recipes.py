@@ -327,7 +327,7 @@ _SPGNET_FLUORESCENCE = replace(
         Phase(steps=2_300, size=128, batch=8, lr=1e-3, lr_end=5e-5, teacher=0.3),
         Phase(steps=900, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
         Phase(steps=1_500, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
-        Phase(steps=1_300, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
+        Phase(steps=1_000, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
     ),
     patches=partial(PatchMatch, blur=3, strength=1.2),
 )
