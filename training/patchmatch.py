@@ -28,8 +28,8 @@ and only as much of it as the surroundings have, so that a wall gets no crumbs f
     a = exp(-mean_c B^2 / 2 t^2)   with t = 0.3 on the scale [0, 1]                         (4)
     e = min(1, sqrt(E / mean D^2))   local means; E is that of the known pixels' own        (5)
         detail, carried into the hole like a membrane
-    f = (1 - n)^2   n is the share of known pixels around, a Gaussian of 6 px; at a         (6)
-        straight rim 0.5, so that f is 0.25 there
+    f = (1 - n)^2   n is the share of known pixels around, a Gaussian of ``rim`` px; at     (6)
+        a straight rim 0.5, so that f is 0.25 there
 
 With a class map, a patch of the hole looks among patches of its own class alone, as far as the
 surroundings have any: d counts 2 more for another class, and no two patches' colours differ by
@@ -176,12 +176,12 @@ class PatchMatch(nn.Module):
     strength : float
         How much of the detail is taken, equation 3: of all that is far from the rim. Less is nearer
         to the truth in pixel errors, more in texture.
+    rim : int
+        Deviation of equation 6's Gaussian, px. With less, thin holes get detail too: noise.
     """
 
     # Difference of colours at which detail counts exp(-1/2), on the scale [0, 1].
     tolerance: Final = 0.3
-    # Deviation of equation 6's Gaussian, px.
-    rim: Final = 6
 
     def __init__(
         self,
@@ -191,10 +191,11 @@ class PatchMatch(nn.Module):
         trust: float = 0.05,
         blur: int = 6,
         strength: float = 1.0,
+        rim: int = 6,
     ) -> None:
         super().__init__()
         self.radius, self.levels, self.rounds = radius, levels, rounds
-        self.trust, self.blur, self.strength = trust, blur, strength
+        self.trust, self.blur, self.strength, self.rim = trust, blur, strength, rim
 
     def forward(
         self, image: Tensor, hole: Tensor, guess: Tensor, classes: Tensor | None = None

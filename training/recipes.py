@@ -329,7 +329,8 @@ _SPGNET_FLUORESCENCE = replace(
         Phase(steps=1_500, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
         Phase(steps=1_000, size=128, batch=8, lr=6e-4, lr_end=1e-5, teacher=0.3),
     ),
-    patches=partial(PatchMatch, blur=3, strength=1.2),
+    # Noise goes on in thin holes too.
+    patches=partial(PatchMatch, blur=3, strength=1.0, rim=2),
 )
 _SPGNET_SMOKE = smoke(
     _SPGNET_PAPER,
