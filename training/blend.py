@@ -116,14 +116,12 @@ class Blend(Network):
 
     def correction(self, start: Tensor, hole: Tensor) -> Tensor:
         """Return up(...) of equation 1 for a fill (N, C, H, W) with sides of multiples of 16."""
-        with torch.no_grad():
-            known, seen = halved(start, 1 - hole)
-            small = F.avg_pool2d(start, 2)
-            others = [small, thin_plate(known, seen), membrane(known, seen, sweeps=20)]
-            apart = torch.stack(others, 1) - small[:, None]  # (N, K, C, H / 2, W / 2)
-            share = F.avg_pool2d(hole, 2)
-            # Fills differ by little; both kinds of channels should come in about as strong.
-            x = torch.cat([small - 0.5, 4 * apart.flatten(1, 2), share], 1)
+        known, seen = halved(start, 1 - hole)
+        small = F.avg_pool2d(start, 2)
+        others = [small, thin_plate(known, seen), membrane(known, seen, sweeps=20)]
+        apart = torch.stack(others, 1) - small[:, None]  # (N, K, C, H / 2, W / 2)
+        # Fills differ by little; both kinds of channels should come in about as strong.
+        x = torch.cat([small - 0.5, 4 * apart.flatten(1, 2), F.avg_pool2d(hole, 2)], 1)
         answer = self.net(x)
         weights = torch.softmax(answer[:, : self.fills], 1)[:, :, None]
         change = (weights * apart).sum(1) + answer[:, self.fills :]

@@ -30,7 +30,7 @@ def smoke(paper: Recipe, network: Callable[[], Network], **changes: Any) -> Reci
     }
     if paper.discriminator is not None:
         small["discriminator"] = partial(paper.discriminator, base=4)
-    name = paper.name.replace("paper", "smoke")
+    name = paper.name.split("-")[0] + "-smoke"
     return replace(paper, name=name, title=name, network=network, **(small | changes))
 
 
@@ -98,9 +98,7 @@ _BLEND_PHOTO = Recipe(
     ),
     patches=_DETAIL,
 )
-_BLEND_SMOKE = replace(
-    smoke(_BLEND_PHOTO, partial(Blend, base=4, depth=1)), name="blend-smoke", title="blend-smoke"
-)
+_BLEND_SMOKE = smoke(_BLEND_PHOTO, partial(Blend, base=4, depth=1))
 
 # ---------------------------------------------------------------------------------------- PConv
 
