@@ -1,5 +1,6 @@
 """What several tests share: a tiny scripted model, and backends made of one function."""
 
+import importlib.metadata
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,8 +11,30 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from napari_inpaint import artifacts, registry
-from napari_inpaint.backend import BackendInfo, ClassInfo
+from napari_inpaint.arrays.labels import ClassInfo
+from napari_inpaint.backends import artifacts, registry
+from napari_inpaint.backends.contract import BackendInfo
+
+# What others have installed beside this package must not decide how its tests end.
+_OWN = [
+    each
+    for each in importlib.metadata.entry_points(group=registry.GROUP)
+    if each.dist is not None and each.dist.name == registry.OWN_DISTRIBUTION
+]
+registry._entry_points = lambda: _OWN
+
+
+@pytest.fixture
+def own_backends() -> str:
+    """Code after which another process, too, sees the backends of this package alone."""
+    return """
+from napari_inpaint.backends import registry
+installed = registry._entry_points
+registry._entry_points = lambda: [
+    each for each in installed() if each.dist.name == registry.OWN_DISTRIBUTION
+]
+"""
+
 
 settings.register_profile("here", deadline=None)  # no test here is about time
 settings.load_profile("here")

@@ -51,13 +51,13 @@ def test_wheel_holds_every_module_and_all_data(wheel):
     assert expected - inside == set()
     assert {
         *("napari_inpaint/py.typed", "napari_inpaint/napari.yaml"),
-        *("napari_inpaint/artifacts.sha256", "napari_inpaint/exported/README.md"),
+        *("napari_inpaint/backends/artifacts.sha256", "napari_inpaint/exported/README.md"),
         *("napari_inpaint/samples/README.md", "napari_inpaint/samples/cancer_cell_migration.tif"),
     } <= inside
 
 
 def test_wheel_holds_the_artifacts_that_its_hashes_name(wheel):
-    hashes = wheel.read("napari_inpaint/artifacts.sha256").decode().split()[1::2]
+    hashes = wheel.read("napari_inpaint/backends/artifacts.sha256").decode().split()[1::2]
     shipped = [Path(each).name for each in wheel.namelist() if each.endswith(".pt")]
     assert sorted(shipped) == sorted(hashes)
     assert sorted(shipped) == sorted(path.name for path in (ROOT / "exported").glob("*.pt"))

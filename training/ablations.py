@@ -1,10 +1,11 @@
 """The papers' own comparisons in miniature: ``python -m training.ablations NAME --data DIR``.
 
 Every arm of an ablation gets the same crops, holes, steps and seeds, learns by the paper's pixel
-terms (and the cross-entropy of class maps) alone, and is scored on the same validation cases, the
-protocol of ``training.evaluate`` at the size of the crops. Only the networks differ.
+terms (and the cross-entropy of class maps) alone, and is scored on the same validation cases: those
+of ``training.evaluate`` at the size of the crops. Only the networks differ; they are asked
+directly, not by way of the plugin.
 
-``training/comparison.py`` says how differences and their intervals are computed.
+``scores/comparison.py`` says how differences and their intervals are computed.
 """
 
 import argparse
@@ -18,30 +19,32 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from training import metrics
 from training.command import at_least, command, new_file
-from training.comparison import Run, means, tables
-from training.data import Picture, load_pictures
-from training.feed import batches, digest, read_data
-from training.isnet import ISNet
-from training.layers import Network, remove_spectral_norm_
-from training.masks import AREA_BINS
-from training.pconv import PConvUNet
+from training.data.dataset import load_pictures, to_tensor
+from training.data.holes import AREA_BINS, Mask
+from training.data.pictures import Picture
+from training.loop.batches import batches, digest, read_data
+from training.loop.checkpoint import TrainingState
+from training.loop.step import train_step
+from training.networks.isnet import ISNet
+from training.networks.layers import Network, remove_spectral_norm_
+from training.networks.pconv import PConvUNet
+from training.networks.rn import RN
+from training.networks.sgenet import SGENet
 from training.recipe import LossWeights, Phase, Recipe
 from training.recipes import RECIPES
-from training.rn import RN
-from training.scoring import Case, make_cases, run, tensors
-from training.sgenet import SGENet
-from training.state import State
-from training.step import train_step
+from training.scores import metrics
+from training.scores.cases import Case, Fill, fill_cases, make_cases, without_truth
+from training.scores.comparison import Run, comparison_tables, means
+from training.scores.metrics import Image
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """Networks that a paper compares."""
+    """Networks that a paper compares, and how all of them are trained."""
 
     recipe: Recipe
     """What they share; its own network is not looked at."""
@@ -64,6 +67,8 @@ def miniature(recipe: Recipe, steps: int, **changes: Any) -> Recipe:
         "discriminator": None,
         "patches": None,
         "betas": (0.9, 0.99),
+        "decay": 0.01,
+        "clip": 1.0,
         "ema": 0.98,
         # A crop of 64 px shows half of the picture or more.
         "short_side": 96,
@@ -125,7 +130,7 @@ def train_network(recipe: Recipe, pictures: Sequence[Picture]) -> Network:
     """
     fabric = Fabric(devices=1)
     fabric.seed_everything(recipe.seed, verbose=False)
-    state = State.start(recipe, fabric)
+    state = TrainingState.start(recipe, fabric)
     no_features = nn.Identity()
     steps = batches(recipe, pictures, 0, fabric, workers=0)
     for _, phase, batch in tqdm(steps, total=recipe.steps, leave=False):
@@ -142,19 +147,37 @@ def per_picture(values: Sequence[Any]) -> list[Any]:
     return [list(values[i : i + holes]) for i in range(0, len(values), holes)]
 
 
+def tensors(image: Image, mask: Mask) -> tuple[Tensor, Tensor]:
+    """Return a picture (1, 3, H, W) in [0, 1] and its hole (1, 1, H, W), 1 = hole."""
+    return to_tensor(image)[None], torch.from_numpy(mask).float()[None, None]
+
+
+def fill_by(network: Network) -> Fill:
+    """Return how a network fills by itself."""
+
+    @torch.inference_mode()
+    def fill(image: Image, mask: Mask) -> Image:
+        prediction = network(*tensors(image, mask))[0].clamp(0, 1)
+        filled: Image = (prediction * 255).round().byte().permute(1, 2, 0).numpy()
+        return filled
+
+    return fill
+
+
 @torch.inference_mode()
-def score(network: Network, cases: list[Case]) -> Run:
+def score_network(network: Network, cases: list[Case]) -> Run:
     """Score a network: PSNR and SSIM, and what `mean_iou` needs where there are labels."""
-    row = run(network, cases, "scores")
+    row = fill_cases(fill_by(network), cases, "scores")
     scores: Run = {key: per_picture(row.scores[key]) for key in ("hole dB", "SSIM")}
     if hasattr(network, "segment"):
         counts = []
         for case in cases:
             assert case.labels is not None  # `read_data` refuses pictures without
-            probabilities = network.segment(*tensors(case))[0]  # type: ignore[operator]
-            predicted = probabilities.argmax(0).numpy()
+            seen = tensors(without_truth(case), case.mask)
+            probabilities = network.segment(*seen)[0]  # type: ignore[operator]
+            ids = probabilities.argmax(0).numpy()
             counts.append(
-                metrics.class_counts(predicted, case.labels, case.mask, len(probabilities)).tolist()
+                metrics.class_counts(ids, case.labels, case.mask, len(probabilities)).tolist()
             )
         scores["class counts"] = per_picture(counts)
     return scores
@@ -200,7 +223,7 @@ def ablate(
     seeds : int
         Trainings of every arm, from the seeds 0, 1, ...
     steps : int, optional
-        Of every training; as many as the ablation's recipe says by default.
+        Steps of every training; as many as the ablation's recipe says by default.
 
     Returns
     -------
@@ -225,7 +248,7 @@ def ablate(
             )
             seconds = round(time.process_time() - start, 1)
             size = sum(parameter.numel() for parameter in trained.parameters())
-            result = {"parameters": size, "CPU seconds": seconds, **score(trained, cases)}
+            result = {"parameters": size, "CPU seconds": seconds, **score_network(trained, cases)}
             results["runs"][key] = result
             output.write_text(json.dumps(results))
             print(f"{key}: {means([result])['hole dB']:.2f} dB after {seconds:.0f} s", flush=True)
@@ -248,7 +271,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     output = args.output or Path(f"{args.name}.json")
-    print(tables(ablate(args.name, args.data, output, seeds=args.seeds, steps=args.steps)))
+    arms = ablate(args.name, args.data, output, seeds=args.seeds, steps=args.steps)
+    print(comparison_tables(arms))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What the three commands share: errors that their user can mend, in one line."""
+"""What the commands share: errors that their user can mend, in one line; what code they ran."""
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -13,7 +14,7 @@ def command(main: Callable[[], None]) -> Callable[[], None]:
     """Decorate a command: what its user can mend ends it with one line and exit status 1."""
 
     @wraps(main)
-    def run() -> None:
+    def guarded() -> None:
         try:
             main()
         except KeyboardInterrupt:
@@ -21,7 +22,7 @@ def command(main: Callable[[], None]) -> Callable[[], None]:
         except (FloatingPointError, InpaintError, OSError, ValueError) as error:
             sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
 
-    return run
+    return guarded
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -47,3 +48,15 @@ def new_file(*suffixes: str) -> Callable[[str], Path]:
         return path
 
     return writable
+
+
+def commit() -> str:
+    """Return the commit that this code stands at, with "+" if it was changed since."""
+    run = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout.strip() or "unknown"

@@ -1,85 +1,156 @@
-"""Score artifacts beside classical fills: ``python -m training.evaluate exported/*.pt --data DIR``.
+"""Score backends beside classical fills: ``python -m training.evaluate exported/*.pt --data DIR``.
 
-``training/scoring.py`` says what is measured, and on what. ``--upscale`` scores enlarging instead.
+What is named is a file, or a backend that is installed (``coherence patchmatch``). All go the
+plugin's own way, on the CPU; ``scores/cases.py`` says what is measured, and on what. ``--upscale``
+scores enlarging instead.
 """
 
 import argparse
 import json
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from napari_inpaint import registry
-from napari_inpaint.artifacts import read_manifest
-from training import sheet, upscaling
+from napari_inpaint.backends import classical, registry
+from napari_inpaint.backends.artifacts import read_manifest
+from napari_inpaint.backends.contract import Backend, BackendInfo
+from napari_inpaint.backends.torchscript import ArtifactBackend
 from training.command import at_least, command, new_file
-from training.data import Picture, load_pictures
-from training.drawn import SCENES, validation_scenes
-from training.export import channels_of, load_artifact, record_scores
-from training.fid_lpips import FID, LPIPS
-from training.masks import AREA_BINS
-from training.pictures import highest_class, in_8_bits, load_planes
-from training.report import tables
-from training.scoring import (
+from training.data.dataset import load_pictures
+from training.data.drawn import SCENES, validation_scenes
+from training.data.holes import AREA_BINS
+from training.data.pictures import Picture, highest_class, in_8_bits, load_planes
+from training.export import record_scores
+from training.scores import upscaling
+from training.scores.cases import (
     Case,
-    Fill,
     Row,
+    fill_cases,
+    fill_with,
     make_cases,
-    run,
-    score_maps,
-    score_reliability,
+    score_segmentation,
     summarise,
 )
+from training.scores.contact_sheet import draw_contact_sheet
+from training.scores.fid_lpips import FID, LPIPS
+from training.scores.tables import score_tables
 
 CLASSICAL = ("telea", "navier-stokes", "biharmonic")
 BESIDE = (*CLASSICAL, "bicubic")
-"""Methods whose scores stand beside an artifact's own in its manifest."""
+"""Methods whose scores stand beside a backend's own where they are recorded."""
+RECORD = Path(classical.__file__).with_name(classical.SCORES)
+"""Holds the scores of the plugin's backends that are no files."""
 SHEET_LINES = 12
 HOLE_COLOUR = np.array([214, 39, 110], np.uint8)  # no photograph has it, nor has the page
 
 
-def fill_mean(image: Tensor, mask: Tensor) -> Tensor:
-    """Fill with the mean of the known pixels: the floor of every table."""
-    known = 1 - mask
-    mean = (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
-    return torch.where(mask > 0, mean, image)
+class MeanFill:
+    """The mean of the known pixels, as a backend: the floor of every table."""
+
+    # One region for all holes, whose context is the whole picture.
+    info = BackendInfo(
+        name="mean",
+        title="Mean of the known pixels",
+        provides={"inpaint"},
+        context=1 << 16,
+        working_size=1 << 16,
+    )
+
+    def load(self, device: torch.device) -> "MeanFill":
+        """Return itself: there is nothing to load."""
+        return self
+
+    def inpaint(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Fill image (N, C, H, W) where mask (N, 1, H, W) is 1."""
+        known = 1 - mask
+        count = known.sum((2, 3), keepdim=True).clamp(min=1)
+        return torch.where(mask > 0, (image * known).sum((2, 3), keepdim=True) / count, image)
 
 
-class Channelwise(nn.Module):
-    """An artifact of one channel, on RGB: each channel by itself, as the plugin does.
+class NamedArtifact(ArtifactBackend):
+    """A file that was named on the command line: whoever scores it means to run it."""
 
-    Grey pictures, of three equal channels, are asked about once; maps are the channels' mean.
+    def content(self) -> bytes:
+        """Return the file's bytes; the list of trusted files is not asked."""
+        return self.path.read_bytes()
+
+
+def open_backends(args: argparse.Namespace, cases: Sequence[Case] = ()) -> dict[str, Backend]:
+    """Find what the command line names: files by their stems, installed backends by their names.
+
+    Raises
+    ------
+    InpaintError, ValueError
+        If there is no such file or backend, its name is taken, its scores cannot be recorded, or
+        its classes are not those of the cases' labels.
     """
-
-    def __init__(self, artifact: nn.Module) -> None:
-        super().__init__()
-        self.artifact = artifact
-        for method in ("segment", "reliability"):
-            if hasattr(artifact, method):
-                setattr(self, method, partial(self._mean, getattr(artifact, method)))
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Fill image (1, 3, H, W) where mask (1, 1, H, W) is 1."""
-        planes = self._planes(image)
-        fills: Tensor = self.artifact(planes, mask.expand_as(planes))
-        return fills.transpose(0, 1).expand_as(image)
-
-    def _mean(self, method: Fill, image: Tensor, mask: Tensor) -> Tensor:
-        planes = self._planes(image)
-        return method(planes, mask.expand_as(planes)).mean(0, keepdim=True)
-
-    @staticmethod
-    def _planes(image: Tensor) -> Tensor:
-        """Return the different channels as a batch, (1, 1, H, W) or (3, 1, H, W)."""
-        grey = bool((image == image[:, :1]).all())
-        return image[:, :1] if grey else image.transpose(0, 1)
+    highest = highest_class(case.labels for case in cases if case.labels is not None)
+    found: dict[str, Backend] = {}
+    for each in args.backends:
+        is_file = each.endswith(".pt")
+        name = Path(each).stem if is_file else each
+        if name in ("mean", *BESIDE, *found):
+            raise ValueError(f"Two rows would be named {name}. Leave {each} out, or rename it.")
+        backend: Backend = NamedArtifact(each) if is_file else registry.get_backend(each)
+        classes = len(backend.info.classes)
+        if args.record:
+            check_recordable(name, backend)
+        if 0 < classes <= highest:
+            raise ValueError(
+                f"{each} has {classes} classes, the labels hold the id {highest}. Score it on "
+                "pictures of its own kind, or with --instances if these are instances."
+            )
+        found[name] = backend
+    return found
 
 
-def draw_sheet(rows: dict[str, Row], notes: dict[str, str], cases: list[Case], path: Path) -> None:
+def check_recordable(name: str, backend: Backend) -> None:
+    """Refuse a backend whose scores have no place.
+
+    Raises
+    ------
+    ValueError
+        If it is a file without a manifest, or somebody else's.
+    """
+    if isinstance(backend, ArtifactBackend):
+        if read_manifest(backend.path) is None:
+            raise ValueError(
+                f"{backend.path} has no manifest to record scores in. Leave --record out."
+            )
+    elif registry.provider(name) != registry.OWN_DISTRIBUTION:
+        raise ValueError(
+            f"The scores of {name} belong to {registry.provider(name)}. Leave --record out."
+        )
+
+
+def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
+    """Score all methods on the protocol's holes, print the tables, draw the sheet."""
+    cases = make_cases(pictures, args.size)
+    named = open_backends(args, cases)
+    fid = FID(args.fid) if args.fid else None
+    lpips = LPIPS(*args.lpips) if args.lpips else None
+    beside = {name: registry.get_backend(name) for name in CLASSICAL}
+    methods: dict[str, Backend] = {"mean": MeanFill(), **beside, **named}
+    rows = {name: fill_cases(fill_with(backend), cases, name) for name, backend in methods.items()}
+    scores = {name: summarise(row, cases, fid, lpips) for name, row in rows.items()}
+    for name, backend in named.items():
+        if "segment" in backend.info.provides and backend.info.classes:
+            scores[name] |= score_segmentation(backend, rows[name].fills, cases)
+    print(score_tables(scores))
+    if args.sheet:
+        notes = {
+            name: f"{scores[name]['hole dB']:.1f} dB, texture {scores[name]['texture']:.0f}"
+            for name in (*named, *CLASSICAL)
+        }
+        draw_fills(rows, notes, cases, args.sheet)
+    return scores
+
+
+def draw_fills(rows: dict[str, Row], notes: dict[str, str], cases: list[Case], path: Path) -> None:
     """Draw input, truth and the methods in the order of the notes below their names.
 
     Each line shows another picture, if there are so many; the lines go through the shares of
@@ -94,83 +165,32 @@ def draw_sheet(rows: dict[str, Row], notes: dict[str, str], cases: list[Case], p
         "truth": [cases[i].image for i in shown],
         **{name: [rows[name].fills[i] for i in shown] for name in notes},
     }
-    sheet.draw(columns, notes, path)
+    draw_contact_sheet(columns, notes, path)
 
 
-def open_artifacts(args: argparse.Namespace, cases: list[Case]) -> dict[str, nn.Module]:
-    """Load artifacts by the names of their files.
-
-    Raises
-    ------
-    ArtifactError, ValueError
-        If a file is no artifact, its name is taken, or its classes are not those of the labels.
-    """
-    highest = highest_class(case.labels for case in cases if case.labels is not None)
-    artifacts: dict[str, nn.Module] = {}
-    for path in args.artifacts:
-        manifest = read_manifest(path)
-        if path.stem in ("mean", *BESIDE, *artifacts):
-            raise ValueError(f"Two rows would be named {path.stem}. Rename {path}.")
-        if args.record and manifest is None:
-            raise ValueError(f"{path} has no manifest to record scores in. Leave --record out.")
-        if manifest is not None and 0 < len(manifest.classes) <= highest:
-            raise ValueError(
-                f"{path} has {len(manifest.classes)} classes, the labels hold the id {highest}. "
-                "Score it on pictures of its own kind, or with --instances if these are instances."
-            )
-        channels, artifact = channels_of(path), load_artifact(path)
-        if channels not in (1, 3):
-            raise ValueError(f"{path} takes {channels} channels; pictures have one or three.")
-        artifacts[path.stem] = Channelwise(artifact) if channels == 1 else artifact
-    return artifacts
-
-
-def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
-    """Score all methods on the protocol's holes, print the tables, draw the sheet."""
-    cases = make_cases(pictures, args.size)
-    artifacts = open_artifacts(args, cases)
-    fid = FID(args.fid) if args.fid else None
-    lpips = LPIPS(*args.lpips) if args.lpips else None
-    device = torch.device("cpu")
-    methods: dict[str, Fill] = {"mean": fill_mean}
-    methods |= {name: registry.get_backend(name).load(device).inpaint for name in CLASSICAL}
-    rows = {name: run(fill, cases, name) for name, fill in (methods | artifacts).items()}
-    scores = {name: summarise(row, cases, fid, lpips) for name, row in rows.items()}
-    for name, artifact in artifacts.items():
-        if hasattr(artifact, "segment") and cases[0].labels is not None:
-            scores[name] |= score_maps(artifact, cases)
-        if hasattr(artifact, "reliability"):
-            scores[name]["reliability"] = score_reliability(artifact, rows[name].fills, cases)
-    print(tables(scores))
-    if args.sheet:
-        notes = {
-            name: f"{scores[name]['hole dB']:.1f} dB, texture {scores[name]['texture']:.0f}"
-            for name in (*artifacts, *CLASSICAL)
-        }
-        draw_sheet(rows, notes, cases, args.sheet)
-    return scores
-
-
-def score_enlarging(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
-    """Score enlarging by artifacts beside bicubic interpolation, and print the table."""
+def score_upscaling(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
+    """Score enlarging by backends beside bicubic interpolation, and print the table."""
     methods: dict[str, upscaling.Enlarge] = {"bicubic": upscaling.bicubic}
-    artifacts = open_artifacts(args, [])
-    methods |= {name: upscaling.by_filling(each) for name, each in artifacts.items()}
+    for name, backend in open_backends(args).items():
+        methods[name] = upscaling.by_filling(fill_with(backend))
     scores = {
-        name: upscaling.score(enlarge, pictures, args.size) for name, enlarge in methods.items()
+        name: upscaling.score_enlarging(enlarge, pictures, args.size)
+        for name, enlarge in methods.items()
     }
-    print(upscaling.table(scores))
+    print(upscaling.enlarging_table(scores))
     return scores
 
 
 def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("artifacts", type=Path, nargs="*")
+    parser.add_argument(
+        "backends", nargs="*", metavar="BACKEND", help="a .pt file, or an installed one's name"
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="folder of pictures, or a stack of planes")
     source.add_argument("--drawn", choices=SCENES, help="scenes drawn by a program, without data")
-    parser.add_argument("--split", default="", help="name of a list in training/splits")
+    parser.add_argument("--split", default="", help="name of a list in training/data/splits")
     parser.add_argument("--all", action="store_true", help="all pictures, not the validation side")
     parser.add_argument("--instances", action="store_true", help="the labels are instances")
     parser.add_argument("--pictures", type=at_least(1), default=48, help="at most this many")
@@ -185,7 +205,9 @@ def read_arguments() -> argparse.Namespace:
         "--sheet", type=new_file(".png", ".jpg"), help="draw 12 fills into this picture"
     )
     parser.add_argument("--json", type=new_file(".json"), help="write all scores to this file")
-    parser.add_argument("--record", action="store_true", help="write scores into the manifests")
+    parser.add_argument(
+        "--record", action="store_true", help="keep the scores where lists of backends show them"
+    )
     return parser.parse_args()
 
 
@@ -212,6 +234,33 @@ def read_pictures(args: argparse.Namespace) -> list[Picture]:
     return [Picture(in_8_bits(image), labels) for image, labels in pictures]
 
 
+def record(name: str, backend: Backend, protocol: str, scores: dict[str, dict[str, Any]]) -> None:
+    """Write a backend's scores, and those beside it, where the plugin reads them.
+
+    A file's go into its manifest, the others' into the plugin's own table; the rows of other
+    protocols stay.
+
+    Parameters
+    ----------
+    name : str
+        The row's name.
+    backend : Backend
+        Its own name may be another: a file may have been renamed.
+    protocol : str
+        What was measured, and on what.
+    scores : dict
+        By row.
+    """
+    rows = {method: row for method, row in scores.items() if method in BESIDE}
+    rows[backend.info.name] = scores[name]
+    if isinstance(backend, ArtifactBackend):
+        record_scores(backend.path, {protocol: rows})
+        return
+    tables = json.loads(RECORD.read_text("utf-8"))
+    tables.setdefault(name, {})[protocol] = rows
+    RECORD.write_text(json.dumps(tables, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
 @command
 def main() -> None:
     """Read the command line and score."""
@@ -220,21 +269,13 @@ def main() -> None:
         raise ValueError("--record is for pictures that no training saw. Leave --all out.")
     pictures = read_pictures(args)
     data = f"drawn scenes ({args.drawn})" if args.drawn else args.data.resolve().name
-    scores = (score_enlarging if args.upscale else score_fills)(args, pictures)
+    scores = (score_upscaling if args.upscale else score_fills)(args, pictures)
     if args.json:
         args.json.write_text(json.dumps(scores, indent=1) + "\n")
     if args.record:
         protocol = f"{data}, {args.size} px" + ", enlarging" * args.upscale
-        for path in args.artifacts:
-            record(path, protocol, scores)
-
-
-def record(path: Path, protocol: str, scores: dict[str, dict[str, Any]]) -> None:
-    """Write an artifact's scores, and those beside it, into its manifest, under its own name."""
-    manifest = read_manifest(path)
-    name = path.stem if manifest is None else manifest.name
-    beside = {method: row for method, row in scores.items() if method in BESIDE}
-    record_scores(path, {protocol: beside | {name: scores[path.stem]}})
+        for name, backend in open_backends(args).items():
+            record(name, backend, protocol, scores)
 
 
 if __name__ == "__main__":

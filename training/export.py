@@ -18,17 +18,16 @@ import torch
 from torch import Tensor, nn
 
 import napari_inpaint
-from napari_inpaint.artifacts import read_manifest
-from napari_inpaint.manifest import Manifest
+from napari_inpaint.backends.artifacts import read_manifest
+from napari_inpaint.backends.manifest import Manifest
+from napari_inpaint.weightless.patches import PatchMatch
 from training.command import command, new_file
-from training.layers import remove_spectral_norm_
-from training.patchmatch import PatchMatch, SmoothFill
+from training.loop.checkpoint import read_checkpoint
+from training.networks.layers import remove_spectral_norm_
 from training.recipe import Recipe
 from training.recipes import RECIPES
-from training.state import read_checkpoint
-from training.train import commit as current_commit
 
-TRUSTED = Path(napari_inpaint.__file__).with_name("artifacts.sha256")
+TRUSTED = Path(napari_inpaint.__file__).with_name("backends") / "artifacts.sha256"
 SIZES = ((1, 1), (5, 3), (33, 65), (64, 64), (130, 97))
 
 
@@ -84,24 +83,6 @@ class Artifact(nn.Module):
         return torch.where(mask > 0.5, prediction, image)
 
 
-class MatchedArtifact(Artifact):
-    """An artifact without a network: a class map says where patches may come from."""
-
-    @torch.jit.export
-    def guide(self, image: Tensor, mask: Tensor, probabilities: Tensor) -> Tensor:
-        """Fill the hole with patches of the classes that ``probabilities`` (N, K, H, W) say.
-
-        Any number of classes; where all are equal, any patch will do. Colours come from the
-        patches too: a smooth guess has those of whatever is around.
-        """
-        assert self.detail is not None
-        blank, hole = blanked(image, mask)
-        undecided = probabilities.amax(1) == probabilities.amin(1)
-        classes = torch.where(undecided, -1, probabilities.argmax(1))
-        copied = self.detail.copied(blank, hole, self.network(blank, hole), classes)
-        return torch.where(mask > 0.5, copied, image)
-
-
 class GuidedArtifact(Artifact):
     """An artifact of a network that also segments, and fills as a class map says."""
 
@@ -145,38 +126,34 @@ class ReliableArtifact(GuidedArtifact):
 def load_network(checkpoint: Path) -> tuple[Recipe, nn.Module, str]:
     """Return a checkpoint's recipe, its averaged network in evaluation mode, and its commit.
 
-    A recipe that trains nothing has no checkpoint: its name stands for one.
-
     Raises
     ------
     FileNotFoundError, ValueError
         If the file is no checkpoint of a recipe as it is now.
     """
-    named = RECIPES.get(str(checkpoint))
-    if named is not None and not named.phases:
-        return named, named.build().eval(), current_commit()
-    if named is not None and not checkpoint.exists():
+    if str(checkpoint) in RECIPES and not checkpoint.exists():
         raise FileNotFoundError(
-            f"{named.name} has to be trained first; then give its checkpoint, such as "
-            f"runs/{named.name}/checkpoint.pt."
+            f"{checkpoint} has to be trained first; then give its checkpoint, such as "
+            f"runs/{checkpoint}/checkpoint.pt."
         )
-    state = read_checkpoint(checkpoint)
-    if state["recipe"] not in RECIPES:
-        raise ValueError(f"{checkpoint} names the recipe {state['recipe']!r}, which is not here.")
-    recipe = RECIPES[state["recipe"]]
-    network = recipe.build()
+    saved = read_checkpoint(checkpoint)
+    if saved["recipe"] not in RECIPES:
+        raise ValueError(f"{checkpoint} names the recipe {saved['recipe']!r}, which is not here.")
+    recipe = RECIPES[saved["recipe"]]
+    network = recipe.network()
     prefix = "module."
+    average = saved["average"].items()
     try:
         network.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in state["average"].items() if k.startswith(prefix)}
+            {key.removeprefix(prefix): v for key, v in average if key.startswith(prefix)}
         )
     except RuntimeError as error:
         raise ValueError(
             f"{checkpoint} does not fit {recipe.name} as it is now: it was made by the code of "
-            f"commit {state['commit']}. Export it with that code, or train anew."
+            f"commit {saved['commit']}. Export it with that code, or train anew."
         ) from error
     # A scripted network cannot hold spectral norms; in evaluation mode they change nothing.
-    return recipe, remove_spectral_norm_(network), state["commit"]
+    return recipe, remove_spectral_norm_(network), saved["commit"]
 
 
 def load_artifact(path: Path) -> torch.jit.ScriptModule:
@@ -227,8 +204,6 @@ def make_manifest(recipe: Recipe, artifact: Artifact, commit: str, name: str) ->
 def as_stored(recipe: Recipe, network: nn.Module) -> Artifact:
     """Wrap a copy of the network in its convention, convolution weights rounded to float16."""
     kind = Artifact
-    if isinstance(network, SmoothFill) and recipe.patches:
-        kind = MatchedArtifact
     if hasattr(network, "guide"):
         kind = ReliableArtifact if hasattr(network, "reliability") else GuidedArtifact
     artifact = kind(copy.deepcopy(network), recipe.patches() if recipe.patches else None).eval()
@@ -245,24 +220,15 @@ def script(artifact: Artifact) -> torch.jit.ScriptModule:
         return torch.jit.script(artifact)
 
 
-def run(artifact: nn.Module, method: str, image: Tensor, mask: Tensor) -> Tensor:
-    """Call a method; `guide` gets the artifact's own class map, or one of two halves."""
+def call_method(artifact: nn.Module, method: str, image: Tensor, mask: Tensor) -> Tensor:
+    """Call a method of the contract; `guide` gets the artifact's own class map."""
     extra: tuple[Tensor, ...] = ()
-    if method == "guide" and hasattr(artifact, "segment"):
-        extra = (run(artifact, "segment", image, mask),)
-    elif method == "guide":
-        left = (torch.arange(mask.shape[3]) < mask.shape[3] // 2).float().expand_as(mask)
-        extra = (torch.cat([left, 1 - left], 1),)
+    if method == "guide":
+        extra = (call_method(artifact, "segment", image, mask),)
     # Each new size would be compiled anew, for a single call.
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         result: Tensor = getattr(artifact, method)(image, mask, *extra)
     return result
-
-
-def channels_of(path: Path) -> int:
-    """Return how many channels an artifact takes; 3 where it takes any or does not say."""
-    manifest = read_manifest(path)
-    return manifest.channels or 3 if manifest is not None else 3
 
 
 @torch.no_grad()
@@ -276,7 +242,8 @@ def check(path: Path, artifact: Artifact) -> None:
         full mask gives anything but finite numbers.
     """
     eager, written = copy.deepcopy(artifact).float(), load_artifact(path)
-    generator, channels = torch.Generator().manual_seed(0), channels_of(path)
+    manifest, generator = read_manifest(path), torch.Generator().manual_seed(0)
+    channels = manifest.channels or 3 if manifest is not None else 3
     for height, width in SIZES:
         for batch in (1, 3):
             image = torch.rand(batch, channels, height, width, generator=generator)
@@ -285,7 +252,7 @@ def check(path: Path, artifact: Artifact) -> None:
                 poisoned = torch.where(mask > 0, torch.nan, image)
                 for method in provided(eager):
                     got, expected = (
-                        run(artifact, method, of, mask)
+                        call_method(artifact, method, of, mask)
                         for artifact, of in ((written, poisoned), (eager, image))
                     )
                     place = f"{path.name}, {method} at {batch} x {height} x {width}"
@@ -316,21 +283,34 @@ def write(scripted: torch.jit.ScriptModule, manifest: Manifest, path: Path) -> N
 
 
 def record_scores(path: Path, scores: dict[str, object]) -> None:
-    """Write scores into an artifact's manifest; its code and weights stay as they are."""
+    """Write scores into an artifact's manifest; its code and weights stay as they are.
+
+    Parameters
+    ----------
+    path : Path
+        The artifact.
+    scores : dict
+        By protocol; those of other protocols stay.
+
+    Raises
+    ------
+    ValueError
+        If the file has no manifest.
+    """
     manifest = read_manifest(path)
     if manifest is None:
         raise ValueError(f"{path} has no manifest to record scores in. Export it again.")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         scripted = torch.jit.load(path, map_location="cpu")
-    write(scripted, replace(manifest, scores=scores), path)
+    write(scripted, replace(manifest, scores=manifest.scores | scores), path)
 
 
 @command
 def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("checkpoint", type=Path, help="or the name of a recipe without training")
+    parser.add_argument("checkpoint", type=Path, help="what training.train has written")
     parser.add_argument("-o", "--output", type=new_file(".pt"), required=True)
     args = parser.parse_args()
     recipe, network, commit = load_network(args.checkpoint)

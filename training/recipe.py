@@ -7,10 +7,10 @@ from typing import Literal
 
 from torch import nn
 
-from napari_inpaint.backend import ClassInfo
-from training.data import Augment
-from training.layers import Network
-from training.patchmatch import PatchMatch
+from napari_inpaint.arrays.labels import ClassInfo
+from napari_inpaint.weightless.patches import PatchMatch
+from training.data.dataset import Augment
+from training.networks.layers import Network
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,50 @@ class LossWeights:
     per_hole_pixel: bool = False
     """Whether both L1 terms are divided by the hole's share, as EdgeConnect's family does."""
     perceptual: float = 0.0
+    """L1 of features, summed over the layers and over what ``features_of`` names."""
     style: float = 0.0
-    features_of_prediction: bool = False
-    """Whether the feature terms look at the raw prediction too, not at the composite alone."""
+    """L1 of the features' Gram matrices, summed alike."""
+    features_of: tuple[Literal["composite", "prediction", "coarse"], ...] = ("composite",)
+    """What the feature terms look at; "coarse": each prediction at a coarser scale, enlarged."""
     square: float = 0.0
     """Mean square inside the hole: nearer to the truth in dB, where L1 paints what is likeliest."""
     decibels: float = 0.0
     """PSNR inside the hole, negated: each picture counts alike, however hard it is."""
     total_variation: float = 0.0
+    """L1 of neighbours' differences in the composite, inside the hole grown by one pixel."""
     coarse: float = 0.0
     """L1 of the predictions at coarser scales."""
     segmentation: float = 0.0
     """Cross-entropy of the class maps."""
     adversarial: float = 0.0
+    """What the discriminator says of the fill."""
     feature_matching: float = 0.0
+    """L1 of the discriminator's features of the fill and of the truth."""
+
+
+@dataclass(frozen=True)
+class Discriminator:
+    """What the fill is judged by: its network, what that sees, and how it learns.
+
+    It sees images (3 channels), then the hole, then class probabilities, as far as asked for.
+    """
+
+    network: Callable[..., nn.Module]
+    """Makes it; its answer is that of `MultiScalePatchGAN`."""
+    loss: Literal["hinge", "non-saturating", "minimax"] = "hinge"
+    """A key of `losses.GANS`."""
+    lr: float = 1.0
+    """Its learning rate, as a multiple of the network's."""
+    sees: Literal["composite", "prediction", "hole"] = "composite"
+    """What of a fill: "hole" is the prediction there, and zero elsewhere. Truths are seen whole."""
+    sees_hole: bool = True
+    """Whether it is shown where the hole is."""
+    sees_classes: bool = False
+    """Whether it is shown class probabilities: one-hot labels beside the truth."""
+    known_is_real: bool = False
+    """Whether it learns to call a fill's known pixels real, and only the hole's pixels fake."""
+    r1: float = 0.0
+    """What the squared gradient of its scores of truths counts in its loss (R1)."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +75,11 @@ class Phase:
     """A stretch of training with settings of its own."""
 
     steps: int
+    """How many steps it has."""
     size: int
     """Side of the square crops, px."""
     batch: int
+    """Crops in a step, on each device."""
     lr: float
     """Learning rate at the start of the phase; it falls to ``lr_end`` along half a cosine."""
     lr_end: float
@@ -69,7 +101,7 @@ class Drawn:
     """Scenes that a program draws, alone or among the pictures of a folder."""
 
     scenes: str
-    """Who draws them: a key of `training.drawn.SCENES`."""
+    """What is drawn: a key of `drawn.SCENES`."""
     share: float = 1.0
     """How much of what is trained on they are; with 1, no folder is needed."""
     size: int = 256
@@ -84,18 +116,28 @@ class DataSource:
     licence: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A configuration; `training.recipes` has them all, each a difference to another one."""
+    """A configuration; ``recipes.py`` has them all, each a difference to another one."""
 
     name: str
     title: str
     """What a person reads in the list of models."""
     summary: str
     source: str
-    """The paper."""
+    """The paper; goes into the manifest."""
     network: Callable[[], Network]
+    """Makes the untrained network."""
     phases: tuple[Phase, ...]
+    """What is trained, one after another."""
+    betas: tuple[float, float]
+    """Decay per step of Adam's two averages, of the gradient and of its square."""
+    decay: float
+    """AdamW's weight decay: per step, weights shrink by this times the rate; 0 is plain Adam."""
+    clip: float | None
+    """Largest norm of a step's gradient, the discriminator's likewise; None: as it comes."""
+    ema: float
+    """Decay per step of the averaged weights, which are exported; with 0 they are the last ones."""
     domain: str = "photo"
     """What the pictures show: "photo", "fluorescence", ...; goes into the manifest."""
     classes: tuple[ClassInfo, ...] = ()
@@ -105,46 +147,39 @@ class Recipe:
     instances: bool = False
     """Whether the labels are instances: they become background, inside and boundary."""
     split: str = ""
-    """Name of the list of validation files in ``training/splits``; "" keeps every twentieth."""
+    """Name of the list of validation files in ``data/splits/``; "" keeps every twentieth."""
     losses: LossWeights = field(default_factory=LossWeights)
-    discriminator: Callable[..., nn.Module] | None = None
-    """Sees image, hole and, with ``discriminate_maps``, class probabilities."""
-    discriminate_maps: bool = False
-    gan: Literal["hinge", "non-saturating"] = "hinge"
-    discriminator_lr: float = 1.0
-    """The discriminator's learning rate, as a multiple of the network's."""
-    betas: tuple[float, float] = (0.9, 0.99)
-    """Of Adam."""
+    """What the network learns from."""
+    vgg_layers: tuple[str, ...] = ("pool1", "pool2", "pool3")
+    """What the feature terms look through, where the user has VGG-16's weights."""
+    discriminator: Discriminator | None = None
+    """What the network learns from besides."""
     holes: tuple[str, ...] = ("irregular",)
-    """Kinds of holes, names from `training.masks.KINDS`."""
+    """Kinds of holes, keys of `holes.KINDS`."""
     hole_share: tuple[float, float] = (0.1, 0.5)
     """Smallest and largest share of hole pixels in a training crop."""
     zoom: float = 2.5
     """Crops cover up to ``zoom * size`` px of the picture before they are shrunk."""
     short_side: int = 0
-    """Pictures are shrunk to this short side when they are read; 0 keeps them."""
+    """Pictures are shrunk to this short side, px, when they are read; 0 keeps them."""
     drawn: Drawn | None = None
     """Drawn scenes among the pictures, or in their place."""
     augment: Augment = field(default_factory=Augment)
-    ema: float = 0.999
-    """Decay per step of the averaged weights, which are the ones that are exported."""
-    clip: float = 1.0
-    """Largest norm of a step's gradient."""
+    """What is varied at random beside the crop."""
     seed: int = 0
+    """With a step's number, all that chance depends on."""
     working_size: int = 256
     """Wider holes are filled at reduced size first, px."""
     context: int = 64
     """Known margin that the network wants around a hole, px."""
     training_data: tuple[DataSource, ...] = ()
+    """What the artifact saw; goes into the manifest."""
     licence: str = "BSD-3-Clause"
+    """Terms of the artifact; goes into the manifest."""
     channels: int | None = 3
     """Channels of the images that the network takes; None: any."""
     patches: Callable[[], PatchMatch] | None = None
     """Gives the artifact's fill its detail, from patches of the surroundings."""
-
-    def build(self) -> Network:
-        """Make the untrained network."""
-        return self.network()
 
     @property
     def steps(self) -> int:

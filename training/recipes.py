@@ -5,31 +5,47 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from napari_inpaint.backend import ClassInfo
-from training.blend import Blend
-from training.data import Augment
-from training.isnet import ISNet
-from training.lama import LaMa
-from training.layers import MultiScalePatchGAN, Network
-from training.nuclei import NUCLEI
-from training.patchmatch import PatchMatch, SmoothFill
-from training.pconv import PConvUNet
-from training.recipe import DataSource, Drawn, LossWeights, Phase, Recipe
-from training.rn import RN
-from training.scenes import STREET
-from training.sgenet import SGENet
-from training.spgnet import SPGNet
-
-__all__ = ["RECIPES", "DataSource", "LossWeights", "Phase", "Recipe"]
+from napari_inpaint.arrays.labels import ClassInfo
+from napari_inpaint.weightless.patches import PatchMatch
+from training.data.dataset import Augment
+from training.data.nuclei import NUCLEI
+from training.data.streets import STREET
+from training.networks.blend import Blend
+from training.networks.isnet import ISNet
+from training.networks.lama import LaMa
+from training.networks.layers import MultiScalePatchGAN, Network
+from training.networks.pconv import PConvUNet
+from training.networks.rn import RN
+from training.networks.sgenet import SGENet
+from training.networks.spgnet import ImageAndMapGAN, SPGNet
+from training.recipe import DataSource, Discriminator, Drawn, LossWeights, Phase, Recipe
 
 
-def smoke(paper: Recipe, network: Callable[[], Network], **changes: Any) -> Recipe:
-    """Shrink a paper's recipe to two steps a phase: the way from data to artifact, in seconds."""
+def smoke(
+    paper: Recipe,
+    network: Callable[[], Network],
+    discriminator: dict[str, int] | None = None,
+    **changes: Any,
+) -> Recipe:
+    """Shrink a paper's recipe to two steps a phase: the way from data to artifact, in seconds.
+
+    Parameters
+    ----------
+    paper : Recipe
+        What is shrunk.
+    network : callable
+        Makes a small network.
+    discriminator : dict of int, optional
+        Settings of the discriminator, beside 4 channels in its first layer.
+    **changes
+        Other fields of the recipe.
+    """
     small: dict[str, Any] = {
         "phases": tuple(replace(phase, steps=2, size=64, batch=2) for phase in paper.phases)
     }
     if paper.discriminator is not None:
-        small["discriminator"] = partial(paper.discriminator, base=4)
+        tiny = partial(paper.discriminator.network, base=4, **(discriminator or {}))
+        small["discriminator"] = replace(paper.discriminator, network=tiny)
     name = paper.name.split("-")[0] + "-smoke"
     return replace(paper, name=name, title=name, network=network, **(small | changes))
 
@@ -46,11 +62,14 @@ PHOTOS = DataSource(
 )
 CAMVID = DataSource("CamVid, 367 frames with class maps", "research use only")
 DSB = DataSource("DSB 2018, fluorescence nuclei, corrected labels", "CC0")
-DRAWN_STREETS = DataSource("streets drawn by training/scenes.py", "BSD-3-Clause")
+DRAWN_STREETS = DataSource("streets drawn by training/data/streets.py", "BSD-3-Clause")
 
-_PATCHGAN = partial(MultiScalePatchGAN, scales=1, channels=4)
-_PATCHGANS = partial(MultiScalePatchGAN, scales=3)
+_PATCHGAN = partial(MultiScalePatchGAN, scales=1)
 
+#: Plain Adam; no gradient is clipped, no weights are averaged: the papers, unless they say more.
+_PUBLISHED: dict[str, Any] = {"decay": 0.0, "clip": None, "ema": 0.0}
+#: What the networks share that are trained here; each says by itself how its weights are averaged.
+_OURS: dict[str, Any] = {"betas": (0.9, 0.99), "decay": 0.01, "clip": 1.0}
 #: Chosen on training photographs by eye and by scores.
 _DETAIL = partial(PatchMatch, blur=3, strength=1.35)
 #: What the slim networks share that are trained on photographs for minutes on a CPU: they add to a
@@ -58,13 +77,13 @@ _DETAIL = partial(PatchMatch, blur=3, strength=1.35)
 _ON_PHOTOS: dict[str, Any] = {
     "losses": LossWeights(known=0.2, hole=6, square=20),
     "discriminator": None,
-    "betas": (0.9, 0.99),
     "holes": ("irregular",),
     "split": "photos",
     "training_data": (PHOTOS,),
     "phases": (Phase(steps=100, size=128, batch=16, lr=1e-3, lr_end=2e-5),),
     "ema": 0.98,
     "patches": _DETAIL,
+    **_OURS,
 }
 #: What the slim guided networks share that are trained on streets. Detail comes from patches, so
 #: the network need not please a discriminator.
@@ -72,11 +91,10 @@ _ON_STREETS: dict[str, Any] = {
     "classes": STREET,
     "domain": "street",
     "discriminator": None,
-    "discriminate_maps": False,
-    "betas": (0.9, 0.99),
     "training_data": (CAMVID,),
     "licence": "research use only",
     "patches": _DETAIL,
+    **_OURS,
 }
 
 # ---------------------------------------------------------------------------------------- Blend
@@ -97,6 +115,7 @@ _BLEND_PHOTO = Recipe(
         Phase(steps=250, size=256, batch=4, lr=2e-4, lr_end=1e-5),
     ),
     patches=_DETAIL,
+    **_OURS,
 )
 _BLEND_SMOKE = smoke(_BLEND_PHOTO, partial(Blend, base=4, depth=1))
 
@@ -105,16 +124,21 @@ _BLEND_SMOKE = smoke(_BLEND_PHOTO, partial(Blend, base=4, depth=1))
 _PCONV_PAPER = Recipe(
     name="pconv-paper",
     title="PConv (paper size)",
-    summary="U-Net of partial convolutions, as published.",
+    summary="U-Net of partial convolutions, at its published size.",
     source='Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", 2018',
     network=partial(PConvUNet, base=64, levels=7),
     losses=LossWeights(
-        perceptual=0.05, style=120, total_variation=0.1, features_of_prediction=True
+        perceptual=0.05,
+        style=120,
+        features_of=("composite", "prediction"),
+        total_variation=0.1,
     ),
     phases=(
         Phase(steps=500_000, size=256, batch=16, lr=2e-4, lr_end=2e-4),
         Phase(steps=500_000, size=256, batch=16, lr=5e-5, lr_end=5e-5, freeze_encoder_norm=True),
     ),
+    betas=(0.9, 0.999),
+    **_PUBLISHED,
 )
 _PCONV_PHOTO = replace(
     _PCONV_PAPER,
@@ -132,7 +156,9 @@ _PCONV_PHOTO = replace(
         Phase(steps=250, size=192, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
         Phase(steps=80, size=128, batch=16, lr=3e-4, lr_end=1e-5),
     ),
+    ema=0.999,
     patches=_DETAIL,
+    **_OURS,
 )
 _PCONV_UPSCALE = replace(
     _PCONV_PAPER,
@@ -150,6 +176,8 @@ _PCONV_UPSCALE = replace(
         Phase(steps=2_000, size=128, batch=8, lr=1e-3, lr_end=1e-4),
         Phase(steps=200, size=128, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
     ),
+    ema=0.999,
+    **_OURS,
 )
 _PCONV_SMOKE = smoke(
     _PCONV_PAPER,
@@ -160,59 +188,46 @@ _PCONV_SMOKE = smoke(
     ),
 )
 
-# ------------------------------------------------------------------------------ without weights
-
-_COHERENCE = Recipe(
-    name="coherence",
-    title="Coherence",
-    summary="Smooth, along the edges that run into the hole; no weights, any kind of image.",
-    source='Weickert, Welk, "Tensor field interpolation with PDEs", 2006',
-    network=SmoothFill,
-    phases=(),
-    domain="",
-    channels=None,
-)
-_PATCHMATCH = replace(
-    _COHERENCE,
-    name="patchmatch",
-    title="PatchMatch",
-    summary="Patches of the surroundings, found coarse to fine; no weights, any kind of image.",
-    source='Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm", 2009',
-    # Chosen on training pictures: a texture distance of less than half of Telea's.
-    patches=partial(PatchMatch, blur=6, strength=1.2),
-)
-
 # ------------------------------------------------------------------------- Region normalisation
 
 _RN_PAPER = Recipe(
     name="rn-paper",
     title="RN (paper size)",
-    summary="Region normalisation in an encoder-decoder, as published.",
+    summary="Region normalisation in an encoder-decoder, at its published size.",
     source='Yu et al., "Region Normalization for Image Inpainting", 2020',
     network=RN,
     losses=LossWeights(known=0, hole=1, per_hole_pixel=True, adversarial=0.1),
-    discriminator=_PATCHGAN,
-    gan="non-saturating",
-    discriminator_lr=0.1,
+    discriminator=Discriminator(
+        _PATCHGAN, loss="non-saturating", lr=0.1, sees="prediction", sees_hole=False
+    ),
+    # Ten epochs of Places2; from the third on, each has four fifths of the rate before.
+    phases=tuple(
+        Phase(steps=129_000, size=256, batch=14, lr=rate, lr_end=rate)
+        for rate in (1e-4 * 0.8 ** max(0, epoch - 1) for epoch in range(10))
+    ),
     betas=(0.0, 0.9),
-    phases=(Phase(steps=1_200_000, size=256, batch=14, lr=1e-4, lr_end=1e-5),),
+    **_PUBLISHED,
 )
 _RN_PHOTO = replace(
     _RN_PAPER,
     name="rn-photo",
     title="RN, photos",
     summary="Region normalisation, trained on photographs.",
-    network=partial(RN, base=24, blocks=4, fold=2, residual=True),
+    network=partial(RN, base=24, blocks=4, space_to_depth=2, residual=True),
     **_ON_PHOTOS,
 )
-_RN_SMOKE = smoke(_RN_PAPER, partial(RN, base=4, blocks=1))
+_RN_SMOKE = smoke(
+    _RN_PAPER,
+    partial(RN, base=4, blocks=1),
+    phases=(Phase(steps=2, size=64, batch=2, lr=1e-4, lr_end=1e-4),),
+)
 
 # ---------------------------------------------------------------------------------------- ISNet
 
 _ISNET_PAPER = Recipe(
     name="isnet-paper",
     title="ISNet (paper size)",
-    summary="Two interacting branches, as published.",
+    summary="Two interacting branches, at their published size.",
     source='Li et al., "Interactive Separation Network for Image Inpainting", 2020',
     network=partial(ISNet, use_mask=False),
     losses=LossWeights(
@@ -221,20 +236,23 @@ _ISNET_PAPER = Recipe(
         per_hole_pixel=True,
         perceptual=0.1,
         style=250,
+        features_of=("prediction",),
         adversarial=0.1,
-        feature_matching=10,
+        # 10 for the sum over four layers, of which the term is the mean
+        feature_matching=40,
     ),
-    discriminator=_PATCHGAN,
-    discriminator_lr=0.1,
-    betas=(0.0, 0.9),
+    vgg_layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+    discriminator=Discriminator(_PATCHGAN, lr=0.1, sees="hole", sees_hole=False),
     phases=(Phase(steps=500_000, size=256, batch=6, lr=1e-4, lr_end=1e-4),),
+    betas=(0.0, 0.9),
+    **_PUBLISHED,
 )
 _ISNET_PHOTO = replace(
     _ISNET_PAPER,
     name="isnet-photo",
     title="ISNet, photos",
     summary="Interactive separation, trained on photographs.",
-    network=partial(ISNet, base=16, blocks=2, fold=2, residual=True),
+    network=partial(ISNet, base=16, blocks=2, space_to_depth=2, residual=True),
     **_ON_PHOTOS,
 )
 _ISNET_SMOKE = smoke(_ISNET_PAPER, partial(ISNet, base=4, blocks=1))
@@ -244,22 +262,37 @@ _ISNET_SMOKE = smoke(_ISNET_PAPER, partial(ISNet, base=4, blocks=1))
 _LAMA_PAPER = Recipe(
     name="lama-paper",
     title="LaMa-Fourier (paper size)",
-    summary="Fast Fourier convolutions, as published.",
+    summary="Fast Fourier convolutions, at their published size.",
     source='Suvorov et al., "Resolution-robust Large Mask Inpainting with Fourier Convolutions", 2022',  # noqa: E501
     network=partial(LaMa, base=64, blocks=9),
-    losses=LossWeights(known=10, hole=0, perceptual=30, adversarial=10, feature_matching=100),
-    discriminator=partial(_PATCHGAN, strided=4, norm="batch"),
-    gan="non-saturating",
-    discriminator_lr=0.1,
-    holes=("thick", "boxes"),
+    losses=LossWeights(
+        known=10,
+        hole=0,
+        perceptual=30,
+        features_of=("prediction",),
+        adversarial=10,
+        feature_matching=100,
+    ),
+    discriminator=Discriminator(
+        partial(_PATCHGAN, strided=4, norm="batch"),
+        loss="non-saturating",
+        lr=0.1,
+        sees="prediction",
+        sees_hole=False,
+        known_is_real=True,
+        r1=0.001,
+    ),
+    holes=("thick",),
     phases=(Phase(steps=1_000_000, size=256, batch=30, lr=1e-3, lr_end=1e-3),),
+    betas=(0.9, 0.999),
+    **_PUBLISHED | {"clip": 1.0},
 )
 _LAMA_PHOTO = replace(
     _LAMA_PAPER,
     name="lama-photo",
     title="LaMa, photos",
     summary="Fast Fourier convolutions, trained on photographs.",
-    network=partial(LaMa, base=32, blocks=4, halvings=2, fold=2, residual=True),
+    network=partial(LaMa, base=32, blocks=4, halvings=2, space_to_depth=2, residual=True),
     **_ON_PHOTOS | {"phases": (replace(_ON_PHOTOS["phases"][0], steps=350),)},
 )
 _LAMA_SMOKE = smoke(_LAMA_PAPER, partial(LaMa, base=4, blocks=1))
@@ -269,28 +302,44 @@ _LAMA_SMOKE = smoke(_LAMA_PAPER, partial(LaMa, base=4, blocks=1))
 _SPGNET_PAPER = Recipe(
     name="spgnet-paper",
     title="SPG-Net (paper size)",
-    summary="Completes the class map, then fills from it, as published.",
+    summary="Completes the class map, then fills from it; of paper size.",
     source='Song et al., "SPG-Net: Segmentation Prediction and Guidance Network for Image Inpainting", 2018',  # noqa: E501
     network=partial(SPGNet, classes=8),
     classes=generic_classes(8),
     losses=LossWeights(
-        known=1, hole=6, perceptual=10, segmentation=1, adversarial=1, feature_matching=10
+        known=1,
+        hole=6,
+        perceptual=10,
+        features_of=("prediction",),
+        segmentation=1,
+        # 1 and 10 for each of two discriminators, of which these terms are the mean; and 4 times
+        # as much for pix2pixHD's weights of the layers
+        adversarial=2,
+        feature_matching=80,
     ),
-    discriminator=partial(_PATCHGANS, channels=12),
-    discriminate_maps=True,
-    discriminator_lr=4.0,
-    betas=(0.0, 0.9),
+    vgg_layers=("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+    discriminator=Discriminator(
+        partial(ImageAndMapGAN, classes=8),
+        lr=4.0,
+        sees="prediction",
+        sees_hole=False,
+        sees_classes=True,
+    ),
     phases=(
         Phase(steps=15_000, size=256, batch=4, lr=1e-4, lr_end=1e-4, teacher=1),
         Phase(steps=60_000, size=256, batch=4, lr=1e-4, lr_end=1e-4),
     ),
+    betas=(0.0, 0.9),
+    **_PUBLISHED,
 )
 _SPGNET_STREET = replace(
     _SPGNET_PAPER,
     name="spgnet-street",
     title="SPG-Net, streets",
     summary="Completes and follows a class map of a street scene.",
-    network=partial(SPGNet, classes=11, base=16, blocks=4, fold=2, skips=True, residual=True),
+    network=partial(
+        SPGNet, classes=11, base=16, blocks=4, space_to_depth=2, skips=True, residual=True
+    ),
     losses=LossWeights(known=1, hole=6, segmentation=0.2),
     phases=(
         Phase(steps=100, size=128, batch=8, lr=1e-3, lr_end=1e-3, teacher=1),
@@ -305,7 +354,14 @@ _SPGNET_FLUORESCENCE = replace(
     title="SPG-Net, fluorescence",
     summary="Completes and follows a map of background, nuclei and their boundaries.",
     network=partial(
-        SPGNet, classes=3, base=16, blocks=4, fold=2, skips=True, residual=True, rounded=True
+        SPGNet,
+        classes=3,
+        base=16,
+        blocks=4,
+        space_to_depth=2,
+        skips=True,
+        residual=True,
+        with_plate=True,
     ),
     classes=NUCLEI,
     instances=True,
@@ -333,8 +389,8 @@ _SPGNET_FLUORESCENCE = replace(
 _SPGNET_SMOKE = smoke(
     _SPGNET_PAPER,
     partial(SPGNet, classes=3, base=4, blocks=1),
+    discriminator={"classes": 3, "scales": 2},
     classes=generic_classes(3),
-    discriminator=partial(_PATCHGANS, scales=2, channels=7, base=4),
 )
 
 # -------------------------------------------------------------------------------------- SGE-Net
@@ -342,23 +398,33 @@ _SPGNET_SMOKE = smoke(
 _SGENET_PAPER = Recipe(
     name="sgenet-paper",
     title="SGE-Net (paper size)",
-    summary="Guides the fill by a class map and doubts it where it is unsure, as published.",
+    summary="Guides the fill by a class map and doubts it where it is unsure; of paper size.",
     source='Liao et al., "Guidance and Evaluation: Semantic-Aware Image Inpainting for Mixed Scenes", 2020',  # noqa: E501
     network=partial(SGENet, classes=8),
     classes=generic_classes(8),
     losses=LossWeights(
-        known=1, hole=1, coarse=0.5, perceptual=0.1, segmentation=1, adversarial=0.05
+        known=1,
+        hole=1,
+        coarse=1,
+        perceptual=0.1,
+        features_of=("prediction", "coarse"),
+        segmentation=1,
+        adversarial=0.05,
     ),
-    discriminator=partial(_PATCHGANS, channels=4),
-    betas=(0.5, 0.999),
+    vgg_layers=("relu2_2", "relu3_3", "relu4_3"),
+    discriminator=Discriminator(
+        MultiScalePatchGAN, loss="minimax", sees="prediction", sees_hole=False
+    ),
     phases=(Phase(steps=300_000, size=256, batch=8, lr=2e-4, lr_end=2e-4),),
+    betas=(0.5, 0.999),
+    **_PUBLISHED,
 )
 _SGENET_STREET = replace(
     _SGENET_PAPER,
     name="sgenet-street",
     title="SGE-Net, streets",
     summary="Guides the fill of a street scene by its class map, and says where it is unsure.",
-    network=partial(SGENet, classes=11, base=16, hidden=32, fold=2, residual=True),
+    network=partial(SGENet, classes=11, base=16, hidden=32, space_to_depth=2, residual=True),
     losses=LossWeights(known=1, hole=6, decibels=0.05, coarse=0.5, segmentation=0.2),
     phases=(
         Phase(steps=2_700, size=128, batch=8, lr=1e-3, lr_end=1e-4, teacher=0.3),
@@ -366,6 +432,7 @@ _SGENET_STREET = replace(
         Phase(steps=1_800, size=128, batch=8, lr=7e-4, lr_end=2e-5, teacher=0.3),
         Phase(steps=1_000, size=128, batch=8, lr=5e-4, lr_end=1e-5, teacher=0.3),
     ),
+    ema=0.999,
     **_ON_STREETS,
 )
 _SGENET_DRAWN = replace(
@@ -381,8 +448,8 @@ _SGENET_DRAWN = replace(
 _SGENET_SMOKE = smoke(
     _SGENET_PAPER,
     partial(SGENet, classes=3, base=4, hidden=4),
+    discriminator={"scales": 2},
     classes=generic_classes(3),
-    discriminator=partial(_PATCHGANS, scales=2, channels=4, base=4),
 )
 
 RECIPES = {
@@ -394,8 +461,6 @@ RECIPES = {
         _PCONV_PHOTO,
         _PCONV_UPSCALE,
         _PCONV_SMOKE,
-        _COHERENCE,
-        _PATCHMATCH,
         _RN_PAPER,
         _RN_PHOTO,
         _RN_SMOKE,

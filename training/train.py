@@ -9,42 +9,29 @@ import argparse
 import math
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 from tqdm import tqdm
 
-from training import losses
-from training.command import at_least, command
-from training.feed import batches, digest, read_data
-from training.journal import Journal
-from training.pictures import Picture
+from training.command import at_least, command, commit
+from training.data.pictures import Picture
+from training.loop.batches import batches, digest, read_data
+from training.loop.checkpoint import TrainingState
+from training.loop.features import VGG16, FilterBank
+from training.loop.log import TrainingLog
+from training.loop.step import train_step
 from training.recipe import Recipe
 from training.recipes import RECIPES
-from training.state import State
-from training.step import train_step
 
 LOG_STEPS = 20
-
-
-def commit() -> str:
-    """Return the commit that the training code stands at, with "+" if it was changed since."""
-    run = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return run.stdout.strip() or "unknown"
 
 
 @contextmanager
@@ -72,7 +59,7 @@ def in_any_process(fabric: Fabric, condition: bool) -> bool:
 
 def begin(
     recipe: Recipe, data: Path | None, out: Path, resume: bool, fabric: Fabric
-) -> tuple[Sequence[Picture], State, Journal]:
+) -> tuple[Sequence[Picture], TrainingState, TrainingLog]:
     """Read the pictures, make the network or read the checkpoint; see `train`."""
     if (out / "checkpoint.pt").exists() and not resume:
         raise FileExistsError(
@@ -81,12 +68,12 @@ def begin(
         )
     pictures, validation = read_data(recipe, data)
     fabric.seed_everything(recipe.seed)
-    state = State.start(recipe, fabric)
+    state = TrainingState.start(recipe, fabric)
     facts = {"recipe": recipe.name, "commit": commit(), "data": digest(pictures)}
-    journal = Journal(out, recipe, validation, facts)
-    if journal.checkpoint.exists():
-        state.load(journal.checkpoint, recipe)
-    return pictures, state, journal
+    log = TrainingLog(out, recipe, validation, facts)
+    if log.checkpoint.exists():
+        state.load(log.checkpoint, recipe)
+    return pictures, state, log
 
 
 def train(
@@ -110,10 +97,8 @@ def train(
         Folder of pictures; None for a recipe that draws all of its own.
     out : Path
         Receives ``checkpoint.pt``, ``log.csv`` and validation sheets ``<step>.png``.
-    minutes : float
-        Stop, with a checkpoint, after this long.
-    resume : bool
-        Go on from ``out/checkpoint.pt`` if there is one.
+    minutes, resume
+        Stop, with a checkpoint, after this long; go on from ``out/checkpoint.pt``, if there is one.
     fabric : Fabric
         Device, precision and number of processes.
     extract : nn.Module
@@ -131,37 +116,47 @@ def train(
         If a loss is not finite; the checkpoint of the last good minute stays.
     """
     start = time.monotonic()
-    pictures, state, journal = begin(recipe, data, out, resume, fabric)
+    pictures, state, log = begin(recipe, data, out, resume, fabric)
     extract = extract.to(fabric.device)
-    bar = tqdm(
-        total=recipe.steps, initial=state.step, desc=recipe.name, unit="step", smoothing=0.02,
-        disable=not fabric.is_global_zero,
-    )  # fmt: skip
+    bar = progress_bar(recipe, state, fabric)
     with stop_signals() as stop, bar:
         for step, phase, batch in batches(recipe, pictures, state.step, fabric, workers):
             terms = train_step(recipe, phase, state, fabric, extract, batch)
             bar.update()
             if fabric.is_global_zero:
                 if step % LOG_STEPS == 0:
-                    values = journal.log(step, terms)
-                    bar.set_postfix(hole=f"{values['hole']:.4f}", refresh=False)
-                if said := journal.keep(state):
-                    bar.write(said)
+                    values = log.write_losses(step, terms)
+                    bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
+                if message := log.write_if_due(state):
+                    bar.write(message)
             late = time.monotonic() - start > 60 * minutes
             if in_any_process(fabric, late or stop.is_set()):
                 bar.write(f"Stopped after step {step}; --resume goes on from there.")
                 break
         if fabric.is_global_zero:
-            journal.save(state)
-    return journal.checkpoint
+            log.save_checkpoint(state)
+    return log.checkpoint
+
+
+def progress_bar(recipe: Recipe, state: TrainingState, fabric: Fabric) -> "tqdm[NoReturn]":
+    """Make the bar that counts steps; the first process alone shows it."""
+    return tqdm(
+        total=recipe.steps,
+        initial=state.step,
+        desc=recipe.name,
+        unit="step",
+        smoothing=0.02,
+        disable=not fabric.is_global_zero,
+    )
 
 
 @command
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    names = sorted(name for name, recipe in RECIPES.items() if recipe.phases)
-    parser.add_argument("recipe", choices=names, metavar="RECIPE", help="one of %(choices)s")
+    parser.add_argument(
+        "recipe", choices=sorted(RECIPES), metavar="RECIPE", help="one of %(choices)s"
+    )
     parser.add_argument("--data", type=Path, help="folder of pictures; not for drawn scenes")
     parser.add_argument("--out", type=Path, help="default: runs/RECIPE")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
@@ -174,14 +169,15 @@ def main() -> None:
     args = parser.parse_args()
     fabric = Fabric(devices=args.devices, num_nodes=args.nodes, precision=args.precision)
     fabric.launch()
+    recipe = RECIPES[args.recipe]
     train(
-        RECIPES[args.recipe],
+        recipe,
         args.data,
-        args.out or Path("runs") / args.recipe,
+        args.out or Path("runs") / recipe.name,
         minutes=args.minutes,
         resume=args.resume,
         fabric=fabric,
-        extract=losses.VGG16(args.vgg) if args.vgg else losses.FilterBank(),
+        extract=VGG16(args.vgg, recipe.vgg_layers) if args.vgg else FilterBank(),
         workers=args.workers,
     )
 

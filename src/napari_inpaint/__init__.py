@@ -9,31 +9,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .backend import Backend, BackendInfo, ClassInfo, hookimpl
-    from .errors import InpaintError
-    from .registry import list_backends
-    from .segmentation import Segmentation
-    from .stacks import inpaint, segment, variants
-    from .variation import Variant
+    from napari_inpaint.api import inpaint, segment, variants
+    from napari_inpaint.arrays.labels import ClassInfo
+    from napari_inpaint.backends.contract import Backend, BackendInfo, hookimpl
+    from napari_inpaint.backends.registry import list_backends
+    from napari_inpaint.errors import InpaintError
+    from napari_inpaint.fill.inpaint import Filled
+    from napari_inpaint.fill.segment import Segmentation
+    from napari_inpaint.fill.variants import Variant
 
 _HOMES = {
-    "Backend": "backend",
-    "BackendInfo": "backend",
-    "ClassInfo": "backend",
+    "Backend": "backends.contract",
+    "BackendInfo": "backends.contract",
+    "ClassInfo": "arrays.labels",
+    "Filled": "fill.inpaint",
     "InpaintError": "errors",
-    "Segmentation": "segmentation",
-    "Variant": "variation",
-    "hookimpl": "backend",
-    "inpaint": "stacks",
-    "list_backends": "registry",
-    "segment": "stacks",
-    "variants": "stacks",
+    "Segmentation": "fill.segment",
+    "Variant": "fill.variants",
+    "hookimpl": "backends.contract",
+    "inpaint": "api",
+    "list_backends": "backends.registry",
+    "segment": "api",
+    "variants": "api",
 }
 
 __all__ = [
     "Backend",
     "BackendInfo",
     "ClassInfo",
+    "Filled",
     "InpaintError",
     "Segmentation",
     "Variant",

@@ -62,7 +62,7 @@ class UntrustedArtifactError(ArtifactError):
             f"{path} is not one of the shipped artifacts and has not been trusted yet "
             f"(SHA-256 {sha256}). A TorchScript file is a program: run it only if you trust where "
             "it comes from. To consent once, confirm the dialog in napari, pass --trust on the "
-            "command line, or call napari_inpaint.artifacts.trust(path)."
+            "command line, or call napari_inpaint.backends.artifacts.trust(path)."
         )
 
 
@@ -71,4 +71,7 @@ class FileError(InpaintError):
 
 
 class Cancelled(InpaintError):
-    """The run was cancelled; nothing was changed."""
+    """The run was cancelled; nothing was changed. A progress callback raises it to end a run."""
+
+    def __init__(self, text: str = "The run was cancelled; nothing was changed.") -> None:
+        super().__init__(text)

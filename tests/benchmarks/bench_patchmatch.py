@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from training.patchmatch import PatchMatch, SmoothFill
+from napari_inpaint.weightless.coherence import coherent_fill
+from napari_inpaint.weightless.patches import PatchMatch
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def region():
     image = torch.nn.functional.interpolate(coarse, size=[256, 256], mode="bilinear")
     hole = torch.zeros(1, 1, 256, 256)
     hole[..., 70:184, 70:185] = 1
-    return image, hole, SmoothFill()(image, hole)
+    return image, hole, coherent_fill(image, 1 - hole)
 
 
 @pytest.mark.benchmark(group="PatchMatch, 256 px, hole of 20 %")
@@ -28,5 +29,5 @@ def test_patchmatch_alone(benchmark, region):
     image, hole, _ = region
     fill = PatchMatch(blur=4)
     benchmark.pedantic(
-        lambda: fill(image, hole, SmoothFill()(image, hole)), rounds=8, warmup_rounds=2
+        lambda: fill(image, hole, coherent_fill(image, 1 - hole)), rounds=8, warmup_rounds=2
     )

@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from training.data import HoleDataset, Picture
-from training.nuclei import draw_nuclei
-from training.scenes import draw_scene
+from training.data.dataset import HoleDataset
+from training.data.nuclei import draw_nuclei
+from training.data.pictures import Picture
+from training.data.streets import draw_street
 
 
-@pytest.mark.parametrize("draw", [draw_scene, draw_nuclei])
+@pytest.mark.parametrize("draw", [draw_street, draw_nuclei])
 def test_drawing_a_scene_of_128_px(benchmark, draw):
     seeds = itertools.count()
     benchmark(lambda: draw(np.random.default_rng(next(seeds)), 128))

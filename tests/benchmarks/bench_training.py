@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from lightning_fabric import Fabric
 
-from training.feed import batches
-from training.losses import FilterBank
-from training.pictures import Picture
+from training.data.pictures import Picture
+from training.loop.batches import batches
+from training.loop.checkpoint import TrainingState
+from training.loop.features import FilterBank
+from training.loop.step import train_step
 from training.recipes import RECIPES
-from training.state import State
-from training.step import train_step
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def training():
     rng = np.random.default_rng(0)
     pictures = [Picture(rng.integers(0, 256, (384, 512, 3), np.uint8), None) for _ in range(16)]
     fabric = Fabric(accelerator="cpu", devices=1)
-    state = State.start(recipe, fabric)
+    state = TrainingState.start(recipe, fabric)
     return recipe, state, fabric, FilterBank(), batches(recipe, pictures, 0, fabric, 0)
 
 
 @pytest.mark.benchmark(group="training step")
 def test_step_on_a_ready_batch(benchmark, training):
-    recipe, state, fabric, extract, fed = training
-    _, phase, batch = next(fed)
+    recipe, state, fabric, extract, stream = training
+    _, phase, batch = next(stream)
     benchmark.pedantic(
         train_step, (recipe, phase, state, fabric, extract, batch), rounds=8, warmup_rounds=2
     )
@@ -36,10 +36,10 @@ def test_step_on_a_ready_batch(benchmark, training):
 
 @pytest.mark.benchmark(group="training step")
 def test_step_with_its_data(benchmark, training):
-    recipe, state, fabric, extract, fed = training
+    recipe, state, fabric, extract, stream = training
 
     def step():
-        _, phase, batch = next(fed)
+        _, phase, batch = next(stream)
         train_step(recipe, phase, state, fabric, extract, batch)
 
     benchmark.pedantic(step, rounds=8, warmup_rounds=2)

@@ -12,7 +12,8 @@ import torch
 from napari.utils.notifications import NotificationSeverity, notification_manager
 from qtpy.QtCore import QThreadPool
 
-from napari_inpaint import BackendInfo, ClassInfo, registry
+from napari_inpaint import BackendInfo, ClassInfo
+from napari_inpaint.backends import registry
 
 
 class Gate:

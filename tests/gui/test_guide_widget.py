@@ -7,9 +7,9 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt, QThreadPool
 
-from napari_inpaint import registry
-from napari_inpaint._widgets import words
-from napari_inpaint._widgets.form import SLICE, STACK
+from napari_inpaint.backends import registry
+from napari_inpaint.gui import messages
+from napari_inpaint.gui.base_form import SLICE, STACK
 
 HOLE = np.s_[20:30, 34:46]
 DARK, BRIGHT = 51, 204
@@ -51,30 +51,30 @@ def names(viewer):
 
 def test_widget_says_what_to_do_at_each_step(viewer, guide, click, qtbot, street):
     widget = guide()
-    assert widget.hint.value == words.NO_IMAGE
+    assert widget.hint.value == messages.NO_IMAGE
     assert not widget.segment.enabled
     viewer.add_image(street, name="street", rgb=True)
-    assert widget.hint.value == words.MASK_FIRST
+    assert widget.hint.value == messages.MASK_FIRST
     widget.new_mask.native.click()
-    assert widget.hint.value == words.PAINT_FIRST
+    assert widget.hint.value == messages.PAINT_FIRST
     assert not widget.fill.enabled
     assert not widget.variants.enabled
     place = widget.segment.native.y()
     paint(widget.mask.value, HOLE, 1)
-    qtbot.waitUntil(lambda: widget.hint.value == words.SEGMENT, timeout=5000)
-    assert widget.fill.tooltip == words.NO_LABELS
+    qtbot.waitUntil(lambda: widget.hint.value == messages.SEGMENT, timeout=5000)
+    assert widget.fill.tooltip == messages.NO_LABELS
     click(widget, widget.segment)
-    assert widget.hint.value == words.REPAINT
+    assert widget.hint.value == messages.REPAINT
     assert widget.segment.native.y() == place
     paint(widget.class_map.value, HOLE, 2)
-    qtbot.waitUntil(lambda: widget.hint.value == words.FILL, timeout=5000)
+    qtbot.waitUntil(lambda: widget.hint.value == messages.FILL, timeout=5000)
     click(widget, widget.fill)
-    assert widget.hint.value == words.COMPARE
+    assert widget.hint.value == messages.COMPARE
     assert not widget.mask.value.visible
     pick(qtbot, widget, 1)
     assert widget.class_map.value.visible
     paint(widget.mask.value, np.s_[:5, :5], 1)
-    qtbot.waitUntil(lambda: widget.hint.value == words.STALE, timeout=5000)
+    qtbot.waitUntil(lambda: widget.hint.value == messages.STALE, timeout=5000)
 
 
 def test_widget_fits_into_a_narrow_dock(viewer, guide, street):
@@ -90,8 +90,10 @@ def test_every_hint_fits_into_the_room_it_has(viewer, guide, street):
     widget = guide()
     image = viewer.add_image(street, rgb=True, name="a very long name of a picture " * 5)
     viewer.add_labels(np.ones((10, 12), np.uint8), name="a very long name of a mask " * 5)
-    hints = [text for name, text in vars(words).items() if name.isupper() and len(str(text)) > 20]
-    hints += [widget.hint.value, words.other_classes(image.name)]
+    hints = [
+        text for name, text in vars(messages).items() if name.isupper() and len(str(text)) > 20
+    ]
+    hints += [widget.hint.value, messages.other_classes(image.name)]
     widget.mask.value.data = np.ones((64, 80), np.uint8)
     widget.mask.value.translate = (0, 9)
     widget.refresh()
@@ -109,7 +111,7 @@ def test_no_backend_that_can_is_said_in_words(viewer, street, monkeypatch):
     monkeypatch.setattr(registry, "list_backends", lambda: able)
     viewer.add_image(street, rgb=True)
     _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Segment and guide")
-    assert widget.hint.value == words.NO_GUIDE
+    assert widget.hint.value == messages.NO_GUIDE
     assert not widget.segment.enabled
     assert widget.backend.value is None
 
@@ -142,7 +144,7 @@ def test_image_without_a_mask_is_segmented_as_it_is(viewer, guide, click, street
     click(widget, widget.segment)
     assert np.unique(widget.class_map.value.data).tolist() == [1, 2]
     assert "Seen: dark 50\u00a0%, bright 50\u00a0%." in widget.status.value
-    assert widget.hint.value == words.MASK_NEXT
+    assert widget.hint.value == messages.MASK_NEXT
     assert not widget.fill.enabled
 
 
@@ -294,7 +296,7 @@ def test_labels_that_do_not_lie_on_the_image_are_refused(
     assert not widget.fill.enabled
     assert widget.segment.enabled
     widget.class_map.value = widget.mask.value
-    assert widget.hint.value == words.SAME_LAYER
+    assert widget.hint.value == messages.SAME_LAYER
     assert not widget.fill.enabled
 
 
@@ -411,7 +413,7 @@ def test_slices_are_segmented_and_filled_one_by_one_or_all(viewer, guide, click,
     viewer.dims.ndisplay = 3
     widget.what.value = SLICE
     widget.refresh()
-    assert widget.hint.value == words.NO_SLICE
+    assert widget.hint.value == messages.NO_SLICE
     assert not widget.segment.enabled
 
 

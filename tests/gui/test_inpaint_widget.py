@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import Qt, QThreadPool
 
-from napari_inpaint import artifacts, registry
-from napari_inpaint._widgets import words
-from napari_inpaint._widgets.backends import OPEN_FILE
-from napari_inpaint._widgets.form import SLICE, STACK
-from napari_inpaint._widgets.inpaint import InpaintWidget
-from napari_inpaint.scores import comparisons
-from napari_inpaint.selection import choose_backend
+from napari_inpaint.arrays import masks
+from napari_inpaint.backends import artifacts, registry
+from napari_inpaint.backends.auto import choose_backend
+from napari_inpaint.backends.scores import comparisons
+from napari_inpaint.gui import messages, worker
+from napari_inpaint.gui.backend_field import OPEN_FILE
+from napari_inpaint.gui.base_form import SLICE, STACK
+from napari_inpaint.gui.inpaint_widget import InpaintWidget
 
 HOLE = (slice(20, 30), slice(30, 44))
 
@@ -48,14 +52,14 @@ def test_widget_says_what_to_do_at_each_step(viewer, dock, qtbot, ramp):
     assert not widget.inpaint.enabled
     assert not widget.new_mask.enabled
     viewer.add_image(ramp)
-    assert widget.hint.value == words.NO_MASK
+    assert widget.hint.value == messages.NO_MASK
     widget.new_mask.native.click()
-    assert widget.hint.value == words.EMPTY
+    assert widget.hint.value == messages.EMPTY
     assert not widget.inpaint.enabled
-    assert widget.inpaint.tooltip == words.EMPTY
+    assert widget.inpaint.tooltip == messages.EMPTY
     widget.mask.value.paint((25, 35), 1)
     qtbot.waitUntil(lambda: widget.inpaint.enabled, timeout=5000)
-    assert widget.hint.value == words.READY
+    assert widget.hint.value == messages.READY
 
 
 def test_fill_appears_above_the_image_and_known_pixels_stay(viewer, dock, press, ramp):
@@ -82,7 +86,7 @@ def test_mask_is_hidden_after_the_fill_and_comes_back_to_paint(viewer, dock, pre
     mask = painted(viewer, widget)
     press(widget)
     assert not mask.visible
-    assert widget.hint.value == words.AGAIN
+    assert widget.hint.value == messages.AGAIN
     widget.edit_mask.native.click()
     assert mask.visible
     assert mask.mode == "paint"
@@ -118,6 +122,23 @@ def test_provenance_records_how_the_fill_was_made(viewer, dock, press, ramp):
     assert record["options"]["dilate"] == 3
     assert record["time"].endswith("+00:00")
     json.dumps(record)
+
+
+def test_count_is_that_of_the_pixels_that_were_filled(viewer, dock, press, ramp):
+    """What is missing grows with the mask, and is counted with it."""
+    missing = ramp.copy()
+    missing[40, 60] = np.nan
+    viewer.add_image(missing)
+    widget = dock()
+    painted(viewer, widget, np.s_[10:20, 10:20])
+    widget.dilate.value = 2
+    press(widget)
+    filled = result_in(viewer).data
+    hole = masks.dilate(_marked(ramp.shape, np.s_[10:20, 10:20]) | np.isnan(missing), 2)
+    assert hole.sum() == 197
+    assert np.isfinite(filled).all()
+    assert ((filled != missing) <= hole).all()
+    assert widget.status.value.startswith("Filled 197 px in 2 holes with telea on the CPU in ")
 
 
 def test_second_run_updates_the_result(viewer, dock, press, ramp):
@@ -208,7 +229,7 @@ def test_slice_cannot_be_filled_in_the_3d_view(viewer, dock, ramp):
     viewer.dims.ndisplay = 3
     widget.refresh()
     assert not widget.inpaint.enabled
-    assert widget.hint.value == words.NO_SLICE
+    assert widget.hint.value == messages.NO_SLICE
 
 
 def test_mask_of_another_shape_is_refused_with_both_shapes(viewer, dock, ramp):
@@ -245,7 +266,7 @@ def test_renamed_and_removed_layers_are_followed(viewer, dock, ramp):
     assert widget.image.value is first
     viewer.layers.clear()
     assert widget.image.value is None
-    assert widget.hint.value == words.NO_IMAGE
+    assert widget.hint.value == messages.NO_IMAGE
 
 
 # --- running, cancelling, failing -----------------------------------------------------------
@@ -322,6 +343,45 @@ def test_closing_the_dock_ends_the_run(viewer, dock, gate, qtbot, errors):
     assert errors == []
 
 
+def test_run_spares_a_core_for_the_window_and_gives_it_back(viewer, dock, press, ramp, monkeypatch):
+    seen, before = [], torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+
+        def look(image, mask):
+            seen.append(torch.get_num_threads())
+            return image
+
+        backend = registry.get_backend("telea")
+        monkeypatch.setitem(registry._installed().backends, "telea", replace(backend, inpaint=look))
+        viewer.add_image(ramp)
+        widget = dock()
+        painted(viewer, widget)
+        press(widget)
+        assert seen == [3]
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_time_left_is_counted_from_the_first_tile_on(monkeypatch, qtbot):
+    """Until then a model is loaded, which happens once and says nothing of the rest."""
+    clock = iter([100.0, 110.0, 112.0, 115.0])
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    run = worker.Run(
+        *("A run", lambda progress: None),
+        on_progress=lambda *_: None,
+        on_done=lambda _: None,
+        on_failed=lambda _: None,
+        on_cancelled=lambda: None,
+    )
+    try:
+        left = [run._seconds_left(done, 100) for done in (0, 10, 30, 60)]
+    finally:
+        qtbot.waitUntil(lambda: run._over, timeout=30_000)
+    assert left == [None, None, pytest.approx(7), pytest.approx(4)]
+
+
 def test_progress_is_shown_with_time_left(viewer, dock, gate, qtbot):
     widget = dock()
     slow_run(viewer, widget, gate, qtbot)
@@ -363,7 +423,7 @@ def test_unforeseen_error_is_reported_and_logged(
     def fail(*_, **__):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("napari_inpaint._widgets.inpaint.inpaint_steps", fail)
+    monkeypatch.setattr("napari_inpaint.gui.inpaint_widget.fill_image", fail)
     viewer.add_image(ramp)
     widget = dock()
     painted(viewer, widget)

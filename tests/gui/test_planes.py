@@ -8,8 +8,8 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
-from napari_inpaint._widgets.planes import MARGIN, is_empty, select_planes, shown_plane
 from napari_inpaint.errors import InpaintError
+from napari_inpaint.gui.planes import MARGIN, is_empty, select_planes, shown_plane
 
 
 def labels(shape, where) -> Labels:

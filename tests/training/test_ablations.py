@@ -11,14 +11,15 @@ import torch
 
 from training import ablations
 from training.ablations import ABLATIONS, Ablation, ablate
-from training.data import Picture, load_pictures
-from training.isnet import ISNet
-from training.layers import Network
-from training.masks import AREA_BINS
-from training.pconv import PConvUNet
-from training.rn import RN
-from training.scoring import make_cases
-from training.sgenet import SGENet
+from training.data.dataset import load_pictures
+from training.data.holes import AREA_BINS
+from training.data.pictures import Picture
+from training.networks.isnet import ISNet
+from training.networks.layers import Network
+from training.networks.pconv import PConvUNet
+from training.networks.rn import RN
+from training.networks.sgenet import SGENet
+from training.scores.cases import make_cases
 
 SHARES = len(AREA_BINS)
 
@@ -113,7 +114,7 @@ def test_class_maps_are_counted_inside_the_hole_of_each_case(pictures):
     labels = np.zeros(image.shape[:2], np.uint8)
     labels[:, 45:] = 1
     cases = make_cases([Picture(image, labels)] * 2, 64)
-    counts = np.array(ablations.score(Segmenter(), cases)["class counts"])
+    counts = np.array(ablations.score_network(Segmenter(), cases)["class counts"])
     assert counts.shape == (2, SHARES, 2, 3)
     right = [(case.mask & (case.labels == 1)).sum() for case in cases]
     np.testing.assert_array_equal(counts[:, :, 0, 1].ravel(), right)

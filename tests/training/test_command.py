@@ -1,4 +1,4 @@
-"""Bad input ends the three commands with one line that says what to do."""
+"""Bad input ends the commands with one line that says what to do."""
 
 import argparse
 import json
@@ -56,7 +56,7 @@ def test_train_wants_a_folder_with_pictures(refusal, tmp_path, pictures):
 
 
 def test_train_refuses_unknown_recipes_wrong_weights_and_settings(refusal, pictures, checkpoint):
-    assert "invalid choice: 'patchmatch'" in refusal("train", "patchmatch")
+    assert "invalid choice: 'telea'" in refusal("train", "telea")
     data = ("--data", pictures)
     assert "train: Expected torchvision's weights of VGG-16, " in refusal(
         "train", "pconv-smoke", *data, "--vgg", pictures / "00.png"
@@ -91,13 +91,16 @@ def test_evaluate_wants_artifacts_and_pictures(refusal, pictures, checkpoint, tm
     assert "one of the arguments --data --drawn is required" in refusal("evaluate")
     assert "nowhere is none" in refusal("evaluate", "--data", "nowhere")
     assert "cannot be read" in refusal("evaluate", "no.pt", *data)
-    assert "is not a TorchScript file" in refusal("evaluate", pictures / "00.png", *data)
+    (tmp_path / "noise.pt").write_bytes(b"noise")
+    assert "is not a TorchScript file" in refusal("evaluate", "noise.pt", *data)
     assert "has to be exported first" in refusal("evaluate", checkpoint, *data)
     assert "got '0'" in refusal("evaluate", *data, "--pictures", "0")
     assert "no folder away" in refusal("evaluate", *data, "--sheet", "away/sheet.png")
     relu = tmp_path / "relu.pt"
     torch.jit.script(torch.nn.ReLU()).save(str(relu))
-    assert "named relu. Rename" in refusal("evaluate", relu, relu, *data)
+    assert "named relu. Leave" in refusal("evaluate", relu, relu, *data)
+    assert "named telea. Leave telea out" in refusal("evaluate", "telea", *data)
+    assert "Did you mean 'coherence'?" in refusal("evaluate", "coherense", *data)
     assert "Leave --record out" in refusal("evaluate", relu, *data, "--record")
     (tmp_path / "notes.txt").write_text("no picture")
     assert "has the suffix '.txt'" in refusal("evaluate", "--data", "notes.txt")

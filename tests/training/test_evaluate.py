@@ -1,7 +1,9 @@
 """The command: rows, tables, sheets, and what is recorded."""
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,10 +12,13 @@ import tifffile
 import torch
 from torch import Tensor
 
-from napari_inpaint.artifacts import read_manifest
+from napari_inpaint.backends.artifacts import read_manifest
+from napari_inpaint.backends.classical import recorded_scores
+from napari_inpaint.backends.torchscript import ArtifactBackend
+from napari_inpaint.errors import UntrustedArtifactError
 from training import evaluate, export
-from training.data import Picture
-from training.scoring import Row, make_cases
+from training.data.pictures import Picture
+from training.scores.cases import Row, fill_with, make_cases
 
 
 class Quarter(torch.nn.Module):
@@ -32,8 +37,9 @@ class Quarter(torch.nn.Module):
 
 @pytest.fixture
 def one_channel(tmp_path):
-    """An artifact of one channel whose file was renamed."""
+    """An artifact of one channel whose file was renamed; nobody has consented to it."""
     facts = {"schema": 1, "name": "quarter", "title": "Quarter", "provides": ["inpaint", "segment"]}
+    facts["classes"] = [{"name": n, "colour": "#000000"} for n in ("bright", "dark")]
     path = tmp_path / "renamed.pt"
     extra = {"manifest.json": json.dumps(facts | {"channels": 1})}
     torch.jit.script(Quarter()).save(str(path), _extra_files=extra)
@@ -54,44 +60,85 @@ def evaluated(monkeypatch, capsys):
     return run
 
 
-def test_mean_fill_is_the_mean_of_the_known_pixels():
-    image, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
-    mask[..., :4] = 1
-    fill = evaluate.fill_mean(image, mask)
-    torch.testing.assert_close(fill[0, :, 0, 0], image[..., 4:].mean((2, 3))[0])
-    assert torch.equal(fill[..., 4:], image[..., 4:])
+def test_scoring_needs_no_lightning(pictures, one_channel):
+    code = f"""
+import sys
+from pathlib import Path
+sys.modules["lightning_fabric"] = sys.modules["lightning"] = None
+from training import evaluate
+sys.argv = ["evaluate", {str(one_channel)!r}, "--data", {str(pictures)!r}, "--size", "32"]
+evaluate.main()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(evaluate.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "| renamed |" in run.stdout
 
 
-def test_artifact_of_one_channel_is_asked_about_each_channel():
-    image, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
-    mask[..., :4] = 1
-    fill = evaluate.Channelwise(Quarter())(image, mask)
-    assert fill.shape == image.shape
-    expected = image[..., 4:].mean((2, 3))[0] / 2 + 0.125
-    torch.testing.assert_close(fill[0, :, 0, 0], expected)
-    assert torch.equal(fill[..., 4:], image[..., 4:])
+def test_mean_fill_is_the_mean_of_all_known_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    mask = np.zeros((200, 300), bool)
+    mask[10:20, 10:20] = mask[150:190, 200:290] = True
+    filled = fill_with(evaluate.MeanFill())(image, mask)
+    mean = np.rint(image[~mask].astype(float).mean(0))
+    assert np.abs(filled[mask] - mean).max() <= 1  # float32 sums
+    assert np.array_equal(filled[~mask], image[~mask])
 
 
-def test_artifact_of_one_channel_is_asked_once_about_grey():
-    class Counting(Quarter):
-        asked = 0
-
-        def forward(self, image, mask):
-            Counting.asked += len(image)
-            return super().forward(image, mask)
-
-    image, mask = torch.rand(1, 1, 8, 8).expand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
-    mask[..., :4] = 1
-    fill = evaluate.Channelwise(Counting())(image, mask)
-    assert Counting.asked == 1
-    assert torch.equal(fill[:, 0], fill[:, 2])
+def test_artifact_of_one_channel_is_asked_about_each_channel(one_channel):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    filled = fill_with(evaluate.NamedArtifact(one_channel))(image, mask)
+    expected = np.rint(255 * (image[~mask].mean(0) / 255 / 2 + 0.125))
+    assert np.abs(filled[mask] - expected).max() <= 1
+    assert np.array_equal(filled[~mask], image[~mask])
 
 
-def test_maps_of_an_artifact_of_one_channel_are_the_mean_over_channels():
-    image, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
-    artifact = evaluate.Channelwise(Quarter())
-    torch.testing.assert_close(artifact.segment(image, mask)[0, 0], image[0].mean(0))
-    assert not hasattr(artifact, "reliability")
+def test_a_named_file_is_run_without_being_trusted(one_channel):
+    with pytest.raises(UntrustedArtifactError):
+        ArtifactBackend(one_channel).load(torch.device("cpu"))
+    assert evaluate.NamedArtifact(one_channel).load(torch.device("cpu")).info.name == "quarter"
+
+
+def test_installed_backends_are_scored_by_their_names(evaluated, pictures, tmp_path, add_backend):
+    name = add_backend(lambda image, mask: torch.full_like(image, 0.5), name="grey")
+    rows = evaluated("coherence", name, "--data", pictures, "--size", "64")
+    assert {"mean", "telea", "navier-stokes", "biharmonic", "coherence", "grey"} == set(rows)
+    score = {row: float(rows[row]["hole dB (95 %)"].split()[0]) for row in ("coherence", "grey")}
+    assert score["coherence"] > score["grey"] + 5
+
+
+def test_scores_of_the_plugins_own_backends_go_into_its_table(
+    evaluated, pictures, tmp_path, monkeypatch
+):
+    table = tmp_path / "scores.json"
+    before = {"coherence": {"photos, 256 px": {"telea": 1}}, "patchmatch": {"a": {"b": 2}}}
+    table.write_text(json.dumps(before))
+    monkeypatch.setattr(evaluate, "RECORD", table)
+    evaluated("coherence", "--data", pictures, "--size", "64", "--record")
+    written = json.loads(table.read_text())
+    assert written["patchmatch"] == before["patchmatch"]
+    assert written["coherence"]["photos, 256 px"] == {"telea": 1}
+    recorded = written["coherence"]["pictures, 64 px"]
+    assert {*recorded} == {"telea", "navier-stokes", "biharmonic", "coherence"}
+    assert recorded["coherence"]["fills"] == 4
+
+
+def test_the_table_is_the_one_that_the_plugin_reads(monkeypatch):
+    assert json.loads(evaluate.RECORD.read_text())["coherence"] == recorded_scores("coherence")
+
+
+def test_strangers_scores_are_not_recorded(pictures, add_backend, monkeypatch):
+    name = add_backend(lambda image, mask: image, name="stranger")
+    monkeypatch.setattr(sys, "argv", ["evaluate", name, "--data", str(pictures), "--record"])
+    with pytest.raises(SystemExit, match=r"of stranger belong to fakes\. Leave --record out"):
+        evaluate.main()
 
 
 def test_scores_are_recorded_under_the_artifacts_own_name(evaluated, pictures, one_channel):
@@ -99,6 +146,7 @@ def test_scores_are_recorded_under_the_artifacts_own_name(evaluated, pictures, o
     (protocol, recorded) = next(iter(read_manifest(one_channel).scores.items()))
     assert protocol == "pictures, 64 px"
     assert {*recorded} == {"telea", "navier-stokes", "biharmonic", "quarter"}
+    assert "mIoU known" not in recorded["quarter"]  # there are no labels
     assert rows["renamed"]["hole dB (95 %)"].startswith(f"{recorded['quarter']['hole dB']:.2f} ")
     export.load_artifact(one_channel)  # still whole
 
@@ -138,12 +186,14 @@ def test_planes_of_a_stack_are_scored(evaluated, tmp_path):
 
 def test_sheet_shows_other_pictures_and_all_shares(tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr(evaluate.sheet, "draw", lambda columns, notes, path: drawn.update(columns))
+    monkeypatch.setattr(
+        evaluate, "draw_contact_sheet", lambda columns, notes, path: drawn.update(columns)
+    )
     for count, different, lines in ((24, 12, 12), (5, 5, 12), (1, 1, 4)):
         grey = [np.full((32, 32, 3), 10 * number, np.uint8) for number in range(count)]
         cases = make_cases([Picture(each) for each in grey], 32)
         rows = {name: Row(fills=[case.image for case in cases]) for name in ("mean", "a", "telea")}
-        evaluate.draw_sheet(rows, {"telea": "x", "a": "y"}, cases, tmp_path / "sheet.png")
+        evaluate.draw_fills(rows, {"telea": "x", "a": "y"}, cases, tmp_path / "sheet.png")
         assert list(drawn) == ["input", "truth", "telea", "a"]
         assert len({each.tobytes() for each in drawn["truth"]}) == different
         inputs = {each.tobytes() for each in drawn["input"]}

@@ -13,8 +13,8 @@ import torch
 from lightning_fabric import Fabric
 
 from training import train
-from training.losses import FilterBank
-from training.pconv import PConvUNet
+from training.loop.features import FilterBank
+from training.networks.pconv import PConvUNet
 from training.recipe import Drawn, Phase
 from training.recipes import RECIPES
 
@@ -58,9 +58,10 @@ def test_training_lowers_the_loss(run, tmp_path):
     recipe = replace(SMOKE, phases=(Phase(steps=41, size=32, batch=4, lr=3e-3, lr_end=3e-3),))
     run(recipe, out=tmp_path / "out")
     rows = [line.split(",") for line in (tmp_path / "out" / "log.csv").read_text().splitlines()]
-    first, last = (float(rows[i][2].removeprefix("hole=")) for i in (0, -1))
-    assert int(rows[-1][0]) == 40
-    assert last < 0.7 * first
+    assert [int(row[0]) for row in rows] == [0, 20, 40]
+    first, last = (dict(cell.split("=") for cell in rows[i][1:]) for i in (0, -1))
+    for name in ("loss", "hole"):
+        assert float(last[name]) < 0.7 * float(first[name])
 
 
 def test_finished_training_resumes_to_itself(run, tmp_path):

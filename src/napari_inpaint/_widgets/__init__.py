@@ -1,1 +1,0 @@
-"""The dock widgets: layers to arrays and back, one file per widget."""

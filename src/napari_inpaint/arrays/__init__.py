@@ -1,0 +1,1 @@
+"""What an array is: axes, masks, regions, intensity, tiles, labels, instances."""

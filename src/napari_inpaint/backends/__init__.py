@@ -1,0 +1,1 @@
+"""Who can fill: the contract, the registry, and the backends that come along."""

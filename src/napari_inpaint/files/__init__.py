@@ -1,0 +1,1 @@
+"""Pictures, stacks and class maps on disk."""

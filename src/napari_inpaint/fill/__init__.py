@@ -1,0 +1,1 @@
+"""From arrays with holes to filled arrays."""

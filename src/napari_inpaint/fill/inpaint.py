@@ -1,0 +1,257 @@
+"""Fill holes in arrays: regions → [0, 1] → batches → the backend → composite."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_inpaint.arrays import boxes, intensity, masks
+from napari_inpaint.arrays.axes import Axes
+from napari_inpaint.arrays.labels import Labels, stack_labels
+from napari_inpaint.arrays.masks import Hole
+from napari_inpaint.arrays.regions import Region, count_holes, regions
+from napari_inpaint.errors import ShapeError
+from napari_inpaint.fill.multiscale import Scale, fill_large
+from napari_inpaint.fill.plan import Options, Plan
+from napari_inpaint.fill.progress import Progress, ignore, share_of
+
+Piece = tuple[tuple[int, ...], Region]
+"""Where a slice lies along the leading axes, and a region of it."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a fill gave.
+
+    Attributes
+    ----------
+    image : array
+        The filled image, new; of the image's shape and element type.
+    hole : bool array
+        All that was filled, of the image's spatial axes: the mask, NaN and infinite pixels, both
+        grown as the options say. May be a read-only view of the mask.
+    record : dict
+        What made it; see `Plan.record`.
+    """
+
+    image: npt.NDArray[Any]
+    hole: Hole
+    record: dict[str, Any]
+
+    @functools.cached_property
+    def pixels(self) -> int:
+        """How many pixels were filled, colours counted once."""
+        return int(np.count_nonzero(self.hole))
+
+    @functools.cached_property
+    def holes(self) -> int:
+        """How many holes they make up, counted in each slice."""
+        letters = self.record["options"]["axes"]
+        return count_holes(Axes(letters, self.image.shape).spatial_view(self.hole))
+
+    def counted(self) -> Filled:
+        """Return itself, counted: where counting large arrays must not be waited for later."""
+        _ = self.pixels, self.holes
+        return self
+
+
+def fill_image(
+    plan: Plan,
+    image: npt.ArrayLike,
+    mask: npt.ArrayLike | None,
+    labels: npt.ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> Filled:
+    """Fill the holes of an array.
+
+    Parameters
+    ----------
+    plan : Plan
+        Made for this image.
+    image, mask, labels
+        As ``napari_inpaint.inpaint`` takes them; without a mask only NaN and infinite pixels are
+        hole.
+    progress : callable, optional
+        Called with (done, total) hole pixels; see `Progress`.
+
+    Raises
+    ------
+    InpaintError
+        Before the backend is loaded, if something does not fit; while it runs, if it fails.
+    """
+    pixels = np.asarray(image)
+    guiding = plan.guiding(None if labels is None else np.asarray(labels))
+    return fill_holes(plan, pixels, find_holes(plan, pixels, mask), guiding, progress)
+
+
+def find_holes(plan: Plan, pixels: npt.NDArray[Any], mask: npt.ArrayLike | None) -> Hole:
+    """Return what is hole, (leading…, Y, X): the mask, NaN and infinite pixels, and dilation.
+
+    A read-only view of the mask, where nothing but the mask is hole.
+
+    Raises
+    ------
+    ShapeError
+        If the mask does not fit, or slices have nothing known; the text says which.
+    DtypeError
+        If the mask is of a type that says nothing of holes.
+    """
+    view = plan.axes.image_view(pixels)
+    marked = np.broadcast_to(np.False_, view.shape[:-1])
+    if mask is not None:
+        marked = plan.axes.mask_view(masks.as_hole(np.asarray(mask)))
+    hole, full = marked, []
+    for index in np.ndindex(view.shape[:-3]):
+        here, missing = marked[index], masks.not_finite(view[index])
+        grown = masks.dilate(here if missing is None else here | missing, plan.options.dilate)
+        if grown is not here:
+            hole = marked.copy() if hole is marked else hole
+            hole[index] = grown
+        if grown.all():
+            full.append(index)
+    if full:
+        raise ShapeError(_nothing_known(full, plan.axes))
+    return hole
+
+
+def _nothing_known(full: list[tuple[int, ...]], axes: Axes) -> str:
+    cause = "The mask (with NaN and infinite pixels, which are always hole) covers"
+    if not axes.leading:
+        return f"{cause} the whole image: nothing known is left to go by. Mask less of it."
+    names = [
+        " ".join(f"{letter}={at}" for letter, at in zip(axes.leading, index, strict=True))
+        for index in full
+    ]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return (
+        f"{cause} these slices wholly: {shown}. Each slice is seen by itself, so nothing known "
+        "is left to go by. Mask less of them, or leave them out."
+    )
+
+
+def fill_holes(
+    plan: Plan,
+    pixels: npt.NDArray[Any],
+    hole: Hole,
+    labels: Labels | None = None,
+    progress: Progress | None = None,
+) -> Filled:
+    """Fill what is hole, (leading…, Y, X), as it is: nothing is added to it.
+
+    Parameters
+    ----------
+    labels : (leading…, Y, X) uint16 array, optional
+        Classes to be guided by, counted from 1; 0 leaves a pixel to the backend.
+    """
+    start, progress = time.perf_counter(), progress or ignore
+    options, scale, predictor = plan.options, plan.scale, plan.predictor()
+    result = np.array(pixels, order="K", copy=True, subok=False)
+    source, target = plan.axes.image_view(pixels), plan.axes.image_view(result)
+    pieces = _pieces(hole, scale)
+    sizes = [int(np.count_nonzero(region.own)) for _, region in pieces]
+    done, total = 0, sum(sizes)
+    if pieces:
+        progress(0, total)
+    for batch in _batches(pieces, sizes, scale, options):
+        size = sum(own for _, own in batch)
+        scaled = [
+            _Scaled.of(source[index], region, None if labels is None else labels[index])
+            for (index, region), _ in batch
+        ]
+        if _is_large(scaled[0].region, scale, options):
+            (only,) = scaled
+            report = share_of(progress, done, size, total)
+            large = (only.image, only.region.hole, predictor, scale)
+            refine = options.strategy == "auto"
+            predictions = [fill_large(*large, refine=refine, labels=only.labels, report=report)]
+        else:
+            predictions = list(
+                predictor(
+                    np.stack([each.image for each in scaled]),
+                    np.stack([each.region.hole for each in scaled]),
+                    stack_labels([each.labels for each in scaled]),
+                )
+            )
+        for ((index, _), _), each, prediction in zip(batch, scaled, predictions, strict=True):
+            each.composite(prediction, target[index], options.feather)
+        done += size
+        progress(done, total)
+    record = plan.record(predictor, time.perf_counter() - start)
+    return Filled(result, plan.axes.image_order(hole), record)
+
+
+def _pieces(hole: Hole, scale: Scale) -> list[Piece]:
+    return [
+        (index, region)
+        for index in np.ndindex(hole.shape[:-2])
+        if hole[index].any()
+        for region in regions(hole[index], scale.context, scale.working_size, scale.step)
+    ]
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A region's pixels in [0, 1], and the labels that guide its fill."""
+
+    region: Region
+    image: npt.NDArray[np.float32]
+    limits: intensity.Limits
+    labels: Labels | None
+
+    @classmethod
+    def of(cls, pixels: npt.NDArray[Any], region: Region, labels: Labels | None) -> _Scaled:
+        seen = boxes.crop(pixels, region.box)
+        limits = intensity.limits_of(seen, region.hole)
+        unit = intensity.to_unit(seen, region.hole, limits)
+        return cls(region, unit, limits, None if labels is None else boxes.crop(labels, region.box))
+
+    def composite(
+        self, prediction: npt.NDArray[np.float32], target: npt.NDArray[Any], feather: int
+    ) -> None:
+        """Write a prediction into a (Y, X, C) slice, and only where this region's hole is."""
+        if feather:
+            prediction = masks.feather(prediction, self.image, self.region.hole, feather)
+        rows, columns = np.nonzero(self.region.own)
+        values = intensity.from_unit(prediction[rows, columns], self.limits, target.dtype)
+        target[rows + self.region.box.top, columns + self.region.box.left] = values
+
+
+def _is_large(region: Region, scale: Scale, options: Options) -> bool:
+    if options.strategy == "crop":
+        return False
+    area = boxes.bounds(region.hole)
+    return max(area.bottom - area.top, area.right - area.left) > scale.working_size
+
+
+def _batches(
+    pieces: list[Piece], sizes: list[int], scale: Scale, options: Options
+) -> Iterator[list[tuple[Piece, int]]]:
+    """Put pieces, with the pixels that they fill, together by the size of their regions.
+
+    Large regions stay alone.
+    """
+
+    def shape(sized: tuple[Piece, int]) -> tuple[int, ...]:
+        return sized[0][1].hole.shape
+
+    for (height, width), same in groupby(
+        sorted(zip(pieces, sizes, strict=True), key=shape), key=shape
+    ):
+        waiting: list[tuple[Piece, int]] = []
+        for sized in same:
+            if _is_large(sized[0][1], scale, options):
+                yield [sized]
+                continue
+            waiting.append(sized)
+            if len(waiting) == scale.batch(height, width):
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting

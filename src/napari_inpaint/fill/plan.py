@@ -1,0 +1,289 @@
+"""What a run will do, settled once before it begins: backend, device, axes, options."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_inpaint.arrays import intensity
+from napari_inpaint.arrays.axes import Axes, parse
+from napari_inpaint.arrays.labels import Labels, as_labels, check_label_dtype
+from napari_inpaint.backends import registry
+from napari_inpaint.backends.auto import FILLS, choose_backend, listed, quoted
+from napari_inpaint.backends.contract import Backend
+from napari_inpaint.backends.torchscript import open_artifact
+from napari_inpaint.errors import BackendError, OptionError
+from napari_inpaint.fill.device import ResolvedDevice, resolve
+from napari_inpaint.fill.multiscale import Scale
+from napari_inpaint.fill.predictor import Predictor
+
+STEP = 64  # px: regions have heights and widths that are multiples of this, so that sizes repeat
+CPU_BATCH = 1 << 18  # px: on the CPU, more at once saves no time but delays a cancel
+GPU_BATCH = 1 << 24
+STRATEGIES = ("auto", "crop", "resize")
+GUIDED_FILLS = frozenset({"guide"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything that a person can set, each default only here.
+
+    Attributes
+    ----------
+    backend : str or path
+        A name from ``list_backends()``, a path to a ``.pt`` file, or "auto": what has the best
+        scores among what ships for photos, if there are three colours, else for fluorescence (see
+        ``backends.auto.choose_backend``).
+    device : str
+        "auto", "cpu", "cuda", "cuda:1" or "mps".
+    axes : str or None
+        One letter an axis, as in "YX", "YXC", "ZYX", "TCZYX". None: a last axis of 3 or 4 behind a
+        (Y, X) at least 16 wide is C, and everything in front is filled slice by slice.
+    dilate : int
+        Grow the hole by this, px.
+    feather : int
+        Blend the fill into its surroundings over this width inside the hole, px.
+    context : int or None
+        Known margin around a hole that the model sees, px; None: what the backend asks for.
+    strategy : str
+        For holes larger than the backend's working size: "crop" fills them at full resolution
+        only, "resize" at reduced size only, "auto" at reduced size first and then again along
+        the rim.
+    batch_size : int
+        Most regions or tiles at once; fewer when they are large or memory runs out.
+    seed : int
+        For backends that draw random numbers.
+
+    Raises
+    ------
+    OptionError
+        If a value is of the wrong type or out of range.
+    """
+
+    backend: str | os.PathLike[str] = "auto"
+    device: str = "auto"
+    axes: str | None = None
+    dilate: int = 0
+    feather: int = 0
+    context: int | None = None
+    strategy: str = "auto"
+    batch_size: int = 8
+    seed: int = 0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Return options by their names, the others at their defaults.
+
+        Raises
+        ------
+        OptionError
+            If there is none of that name; the text lists the nearest ones.
+        """
+        names = list(cls.__dataclass_fields__)
+        if unknown := sorted(given.keys() - {*names}):
+            near = difflib.get_close_matches(unknown[0], names, n=2, cutoff=0.5)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise OptionError(
+                f"There is no option {', '.join(unknown)}.{hint} There are: {', '.join(names)}."
+            )
+        return cls(**given)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.backend, (str, os.PathLike)):
+            raise OptionError(
+                f"backend must be a name or the path of a file; got {self.backend!r}."
+            )
+        least = {"dilate": 0, "feather": 0, "batch_size": 1, "seed": 0}
+        if self.context is not None:
+            least["context"] = 1
+        for name, low in least.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+                raise OptionError(f"{name} must be a whole number from {low} up; got {value!r}.")
+        if self.strategy not in STRATEGIES:
+            raise OptionError(
+                f"strategy must be one of {', '.join(STRATEGIES)}; got {self.strategy!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do; made by `plan`, and handed down to all that takes part in it."""
+
+    axes: Axes
+    backend: Backend
+    device: ResolvedDevice
+    options: Options
+
+    @property
+    def scale(self) -> Scale:
+        """What the backend works on best, as the options have it."""
+        info = self.backend.info
+        return Scale(
+            info.working_size,
+            self.options.context or info.context,
+            -(-STEP // info.multiple) * info.multiple,
+            self.options.batch_size,
+            CPU_BATCH if self.device.device.type == "cpu" else GPU_BATCH,
+        )
+
+    def of_block(self, shape: tuple[int, ...]) -> Plan:
+        """Return the plan for a part of the image, of this shape."""
+        return replace(self, axes=Axes(self.axes.letters, shape))
+
+    def guiding(self, labels: npt.NDArray[Any] | None) -> Labels | None:
+        """Return the labels that guide a fill, (leading…, Y, X), 1 to K and 0 = undecided.
+
+        Raises
+        ------
+        ShapeError, LabelsError
+            If they do not fit the image or the backend's classes.
+        """
+        if labels is None:
+            return None
+        info = self.backend.info
+        ids = as_labels(labels, info.classes, info.name)
+        return self.axes.mask_view(ids, "label map")
+
+    def predictor(self) -> Predictor:
+        """Return what runs the backend, and warns when memory runs out."""
+        return Predictor(
+            self.backend,
+            self.device.device,
+            self.options.batch_size,
+            self.options.seed,
+            lambda text: warnings.warn(text, RuntimeWarning, stacklevel=2),
+        )
+
+    def record(self, predictor: Predictor, seconds: float) -> dict[str, Any]:
+        """Return what made a result: plain values, fit for JSON.
+
+        Keys: version (of this package), backend, artifact (the SHA-256 of the file that was run;
+        None where none was), device, options, time (UTC, ISO 8601, of the end), seconds.
+        """
+        options = asdict(self.options) | {"axes": self.axes.letters}
+        return {
+            "version": _version(),
+            "backend": self._backend_name(),
+            "artifact": predictor.artifact,
+            "device": str(predictor.device),
+            "options": {
+                name: value for name, value in options.items() if name not in ("backend", "device")
+            },
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 3),
+        }
+
+    def _backend_name(self) -> str:
+        """Return the name, or the path, by which `capable` finds the backend."""
+        if isinstance(self.options.backend, os.PathLike) or self.options.backend.endswith(".pt"):
+            return str(self.options.backend)
+        return self.backend.info.name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # by its name: other processes have backends, and loaded models, of their own
+        name = self._backend_name()
+        return _unpickled, (self.axes, name, self.device, self.options)
+
+
+def plan(
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike,
+    options: Options,
+    *,
+    needs: Collection[str] | None = None,
+    labels: Any = None,
+) -> Plan:
+    """Check everything that can be checked without reading a pixel, and settle what will be done.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The image's, all its axes.
+    dtype : dtype
+        The image's element type.
+    options : Options
+        What was asked for.
+    needs : collection of str, optional
+        Methods that the backend has to provide; by default what filling needs, with labels or
+        without.
+    labels : array, optional
+        Those of a guided fill; only its shape and type are looked at.
+
+    Raises
+    ------
+    InpaintError
+        The kind that fits what is wrong: `ShapeError`, `DtypeError`, `BackendError`, …
+    """
+    intensity.check_dtype(dtype)
+    axes = parse(options.axes, shape)
+    needs = needs or (FILLS if labels is None else GUIDED_FILLS)
+    backend = options.backend
+    if isinstance(backend, str) and backend == "auto":
+        backend = choose_backend(axes.channels if axes.colours == 3 else None, needs)
+    settled = Plan(axes, capable(backend, needs), resolve(options.device), options)
+    if labels is not None:
+        labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
+        check_label_dtype(labels.dtype)
+        axes.mask_letters(labels.shape, "label map")
+    return settled
+
+
+def capable(backend: str | os.PathLike[str], needs: Collection[str]) -> Backend:
+    """Return the backend with this name, or for this file, if it can do what is needed.
+
+    Parameters
+    ----------
+    backend : str or path
+        A name, or a path to a ``.pt`` file; not "auto".
+    needs : collection of str
+        Methods that it has to provide.
+
+    Raises
+    ------
+    BackendError
+        If it lacks some; the text names the backends that have them.
+    InpaintError
+        Of other kinds, if there is no such backend or its file cannot be read.
+    """
+    found = _found(backend)
+    info = found.info
+    missing = {*needs} - {*info.provides}
+    if missing:
+        raise BackendError(
+            f"The backend {info.name!r} does not provide {quoted(missing)}, only "
+            f"{', '.join(sorted(info.provides))}. Backends that do: "
+            f"{listed(registry.providing(needs))}."
+        )
+    # One that only guides may do without classes of its own: they are those of the labels.
+    if {"segment", "guide"} & {*needs} and "segment" in info.provides and not info.classes:
+        raise BackendError(
+            f"The backend {info.name!r} provides {quoted(needs)}, but does not say which classes "
+            "there are. Please tell its authors."
+        )
+    return found
+
+
+@functools.cache
+def _version() -> str:
+    return version("napari-inpaint")  # reads a file, at every call
+
+
+def _found(backend: str | os.PathLike[str]) -> Backend:
+    if isinstance(backend, os.PathLike) or backend.endswith(".pt"):
+        return open_artifact(backend)
+    return registry.get_backend(backend)
+
+
+def _unpickled(axes: Axes, backend: str, device: ResolvedDevice, options: Options) -> Plan:
+    return Plan(axes, _found(backend), device, options)

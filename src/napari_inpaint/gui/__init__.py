@@ -1,0 +1,1 @@
+"""napari: layers to arrays and back, widgets, and the worker thread."""

@@ -1,0 +1,1 @@
+"""Fills that need no weights, as functions on tensors."""

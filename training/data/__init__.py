@@ -1,0 +1,1 @@
+"""What is trained on: pictures, holes, class maps."""
