@@ -41,7 +41,7 @@ def _showing_options(function: F) -> F:
 @_showing_options
 def inpaint(
     image: Any,
-    mask: Any,
+    mask: Any = None,
     *,
     labels: Any = None,
     report: bool = False,
@@ -53,12 +53,12 @@ def inpaint(
     Parameters
     ----------
     image : NumPy, dask or zarr array
-        (..., Y, X) or (..., Y, X, C) of bool, uint8/16/32, int16/32 or float16/32/64. The fourth
-        channel of RGBA passes through.
-    mask : NumPy or dask array
+        (..., Y, X) or (..., Y, X, C) of bool, uint8/16/32, int16/32 or float16/32/64. All channels
+        are data: alpha, where there is one, should be left out.
+    mask : NumPy or dask array, optional
         Non-zero = hole. Shape of the image's spatial axes, or (Y, X) for a whole stack; bool,
-        integers, or floats that are all 0 or 1. NaN and infinite pixels of the image are always
-        hole as well.
+        integers, or floats that are all 0 or 1. Missing pixels are hole as well: NaN and infinite
+        ones, what a masked array masks, and those with a value that ``missing`` names.
     labels : NumPy or dask array of integers, optional
         What to fill with, for backends that provide "guide": k = the k-th of the backend's
         ``classes``, from 1 up; 0 and 255 leave a pixel to the model. A backend without classes of
@@ -70,13 +70,14 @@ def inpaint(
         Called with (done, total) hole pixels between batches. What it raises ends the run:
         ``napari_inpaint.errors.Cancelled``, to cancel. Not called for lazy arrays.
     **options
-        backend, device, axes, dilate, feather, context, strategy, batch_size and seed: see
-        ``napari_inpaint.fill.plan.Options``, which has every default.
+        backend, device, axes, dilate, feather, context, strategy, batch_size, seed, missing and
+        fill_missing: see ``napari_inpaint.fill.plan.Options``, which has every default.
 
     Returns
     -------
     array or Filled
-        New, of the image's shape and element type; NumPy for NumPy, lazy dask for dask and zarr.
+        New, of the image's shape and element type; NumPy for NumPy, lazy dask for dask and zarr,
+        and for a masked array one that masks what is still missing.
 
     Raises
     ------
@@ -87,6 +88,7 @@ def inpaint(
     --------
     >>> filled = napari_inpaint.inpaint(image, mask)
     >>> filled = napari_inpaint.inpaint(stack, mask, axes="ZYX", backend="telea")
+    >>> ground = napari_inpaint.inpaint(elevation, missing=-9999)
     """
     image = _array(image)
     settled = plan(image.shape, image.dtype, Options.of(options), labels=labels)
@@ -205,5 +207,5 @@ def variants(
 
 
 def _array(image: Any) -> Any:
-    """Return an array: lazy ones as they are, all else as NumPy has it."""
-    return image if is_lazy(image) else np.asarray(image)
+    """Return an array: lazy and masked ones as they are, all else as NumPy has it."""
+    return image if is_lazy(image) or isinstance(image, np.ndarray) else np.asarray(image)

@@ -28,18 +28,20 @@ def test_axes_that_are_given_always_win():
 
 
 @pytest.mark.parametrize(
-    ("axes", "shape", "colours", "alpha"),
+    ("axes", "shape", "colours", "photo"),
     [
         ("YX", (8, 9), 1, False),
-        ("YXC", (8, 9, 3), 3, False),
-        ("YXC", (8, 9, 4), 3, True),
-        ("CYX", (4, 8, 9), 4, False),
+        ("YXC", (8, 9, 3), 3, True),
+        ("ZYXC", (2, 8, 9, 3), 3, True),
+        ("YXC", (8, 9, 4), 4, False),
+        (None, (18, 19, 4), 4, False),
+        ("CYX", (3, 8, 9), 3, False),
         ("TCZYX", (1, 2, 3, 8, 9), 2, False),
     ],
 )
-def test_fourth_channel_is_alpha_only_on_the_last_axis(axes, shape, colours, alpha):
+def test_all_channels_are_data_and_three_last_ones_a_photo(axes, shape, colours, photo):
     named = parse(axes, shape)
-    assert (named.colours, named.has_alpha) == (colours, alpha)
+    assert (named.colours, named.is_photo) == (colours, photo)
 
 
 @pytest.mark.parametrize("axes", ["", "Y", "XC", "YYX", "Y X", "Y1X", "ZYXX", 3, "ZCT"])
@@ -76,10 +78,6 @@ def test_image_view_writes_to_the_image(letters):
     at = tuple({"Y": 1, "X": 2}.get(each, slice(None)) for each in letters)
     assert image[at].all()
     assert image.sum() == image[at].size
-
-
-def test_image_view_leaves_alpha_out():
-    assert parse("YXC", (8, 9, 4)).image_view(np.zeros((8, 9, 4))).shape == (8, 9, 3)
 
 
 @pytest.mark.parametrize(

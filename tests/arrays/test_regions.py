@@ -24,7 +24,7 @@ def test_regions_own_each_hole_pixel_once_and_see_something_known(
     if not hole.any():
         return
     owned = np.zeros(shape, int)
-    for region in regions(hole, context, working_size, 64):
+    for region in regions(hole, hole, context, working_size, 64):
         rows, columns = np.nonzero(region.own)
         owned[rows + region.box.top, columns + region.box.left] += 1
         assert region.hole.shape[0] % 64 == region.hole.shape[1] % 64 == 0
@@ -36,7 +36,7 @@ def test_regions_own_each_hole_pixel_once_and_see_something_known(
 def test_distant_holes_are_regions_of_their_own_and_near_ones_share():
     hole = np.zeros((1000, 1000), bool)
     hole[10, 10] = hole[40, 40] = hole[900, 900] = True
-    found = list(regions(hole, 16, 100, 64))
+    found = list(regions(hole, hole, 16, 100, 64))
     assert [int(region.own.sum()) for region in found] == [2, 1]
     assert all(region.hole.shape == (64, 64) for region in found)
 
@@ -44,11 +44,11 @@ def test_distant_holes_are_regions_of_their_own_and_near_ones_share():
 def test_dense_dust_makes_regions_that_stay_small():
     rng = np.random.default_rng(0)
     hole = rng.random((600, 600)) < 0.01
-    found = list(regions(hole, 32, 128, 64))
+    found = list(regions(hole, hole, 32, 128, 64))
     assert max(max(region.hole.shape) for region in found) > 600  # grid cells touch: one hole
     sparse = np.zeros((2000, 2000), bool)
     sparse[::50, ::50] = True
-    found = list(regions(sparse, 32, 128, 64))
+    found = list(regions(sparse, sparse, 32, 128, 64))
     assert max(max(region.hole.shape) for region in found) <= 192
 
 

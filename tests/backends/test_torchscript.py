@@ -1,10 +1,13 @@
 import json
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
+import napari_inpaint as ni
 from napari_inpaint.backends import artifacts, torchscript
+from napari_inpaint.backends.manifest import Manifest
 from napari_inpaint.backends.torchscript import ArtifactBackend, open_artifact
 from napari_inpaint.errors import ArtifactError, BackendError, UntrustedArtifactError
 
@@ -161,3 +164,58 @@ def test_file_that_is_not_there_is_an_error(tmp_path):
 def test_hook_offers_what_ships():
     offered = torchscript.napari_inpaint_backends()
     assert [each.path for each in offered] == [path.resolve() for path in artifacts.shipped()]
+
+
+# --- in which numbers a file answers that says nothing --------------------------------------
+
+
+class Answers(torch.nn.Module):
+    """Fills with 0.4 of full brightness, in numbers from ``black`` to ``black + span``."""
+
+    def __init__(self, black: float, span: float, keeps_known: bool) -> None:
+        super().__init__()
+        self.black, self.span, self.keeps_known = black, span, keeps_known
+
+    def forward(self, image, mask):
+        filled = image * (1 - mask) + 0.4 * mask
+        if not self.keeps_known:
+            filled = 0.5 * (1 - mask) * image.flip(3) + 0.4 * mask
+        return filled * self.span + self.black
+
+
+@pytest.mark.parametrize("keeps_known", [True, False])
+@pytest.mark.parametrize(("black", "span"), [(0, 1), (0, 255), (-1, 2)])
+@pytest.mark.parametrize("level", [3, 102, 240])
+def test_range_of_a_file_without_a_manifest_is_found_out(
+    save_artifact, black, span, keeps_known, level
+):
+    network = torch.jit.script(Answers(float(black), float(span), keeps_known).eval())
+    path = save_artifact(network=network)
+    artifacts.trust(path)
+    image = np.full((96, 96, 3), level, np.uint8)
+    image[::3] = 90
+    hole = np.zeros((96, 96), bool)
+    hole[40:60, 40:60] = True
+    filled = ni.inpaint(image, hole, backend=path)
+    assert (filled[hole] == 102).all()
+    assert (filled[~hole] == image[~hole]).all()
+
+
+def test_range_that_cannot_be_told_is_an_error_that_says_what_was_expected(save_artifact):
+    path = save_artifact(network=torch.jit.script(Answers(-40.0, 1000.0, True).eval()))
+    artifacts.trust(path)
+    image, hole = np.zeros((64, 64, 3), np.uint8), np.eye(64, dtype=bool)
+    image[::2] = 9
+    with pytest.raises(ArtifactError, match=r"numbers from .* Expected were 0 to 1, 0 to 255 or"):
+        ni.inpaint(image, hole, backend=path)
+
+
+def test_file_with_a_manifest_is_taken_at_its_word(save_artifact):
+    manifest = Manifest(name="loud", title="Loud", provides=("inpaint",), channels=3)
+    network = torch.jit.script(Answers(0.0, 255.0, True).eval())
+    path = save_artifact(manifest.to_json(), network=network)
+    artifacts.trust(path)
+    image, hole = np.zeros((64, 64, 3), np.uint8), np.eye(64, dtype=bool)
+    image[::2] = 9
+    with pytest.raises(BackendError, match=r"'loud' must fill with numbers in \[0, 1\].*to 102"):
+        ni.inpaint(image, hole, backend=path)

@@ -15,13 +15,6 @@ HOLE = np.zeros((40, 50), bool)
 HOLE[10:20, 22:40] = True
 
 
-@pytest.fixture(autouse=True)
-def room(tmp_path, monkeypatch):
-    """An empty folder to work in."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.fixture
 def run(capsys, add_painter):
     """Run the command with a backend that segments and guides; return status, stdout, stderr."""

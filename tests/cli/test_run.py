@@ -27,29 +27,6 @@ HOLE = np.zeros((40, 50), bool)
 HOLE[10:20, 12:30] = True
 
 
-@pytest.fixture(autouse=True)
-def room(tmp_path, monkeypatch):
-    """An empty folder to work in, and a home of its own for trusted files."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    room = tmp_path / "room"
-    room.mkdir()
-    monkeypatch.chdir(room)
-    return room
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command with a quick backend; returns exit status, stdout, stderr."""
-
-    def run_command(*words, backend="telea"):
-        choice = ["--backend", backend] if words[0] == "run" else []
-        status = main([*map(str, words), *choice])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run_command
-
-
 def save(path, array):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -314,13 +291,18 @@ def test_glob_patterns_choose_pictures(run):
         (["*.gif", "-m", "mask.png", "-o", "out"], "*.gif has no picture"),
         (["a.png", "b/a.png", "-m", "mask.png", "-o", "out"], "would both be written"),
         (["a.png", "b/a.png", "-m", "mask.png", "-o", "o.png"], "name a folder"),
-        (["a.png", "-m", "mask.png", "-o", "o.bmp"], "'.bmp'"),
+        (["a.png", "-m", "mask.png", "-o", "o.xyz"], "'.xyz'"),
+        (["a.png", "-m", "mask.png", "-o", "o.gif"], "GIF files hold 256 colours"),
+        (["a.png", "-o", "o.png"], "a.png has no hole: no mask was given"),
+        (["a.png", "-m", "mask.png", "-o", "o.png", "--missing", "-9999"], "-9999"),
+        (["a.png", "-o", "o.png", "--pad", "40"], "height of 40 px, of which a margin"),
         (["a.png", "-m", "mask.png", "-o", "mask.png/"], "mask.png/ is a file"),
         (["floats.npy", "-m", "mask.png", "-o", "o.png"], "float32"),
         (["deep.png", "-m", "mask.png", "-o", "o.jpg"], "uint16"),
         (["a.png", "-m", "mask.png", "-o", "o.png", "--device", "abacus"], "'abacus'"),
         (["a.png", "-m", "mask.png", "-o", "o.png", "--axes", "ZYX"], "ZYX"),
-        (["a.png", "-m", "full.png", "-o", "o.png"], "covers the whole image"),
+        (["a.png", "-m", "full.png", "-o", "o.png"], "full.png marks 100.0% of its pixels"),
+        (["a.png", "-m", "full.png", "-o", "o.png", "--no-invert-mask"], "the whole image"),
         (["a.png", "-m", "small.png", "-o", "o.png"], "(20, 50)"),
     ],
 )
@@ -342,6 +324,42 @@ def test_run_refuses_what_cannot_work_and_writes_nothing(run, room, words, expec
     assert sorted(room.rglob("*")) == before
 
 
+def test_run_writes_other_formats(run):
+    photo = np.kron(RGB, np.ones((2, 2, 1), np.uint8))
+    hole = np.kron(HOLE, np.ones((2, 2), bool))
+    save("mask.png", hole)
+    for name, options in (
+        *(("a.webp", {"lossless": True}), ("a.bmp", {}), ("a.gif", {}), ("lossy.webp", {})),
+        *(("a.jfif", {"format": "JPEG"}), ("a.jpe", {"format": "JPEG"})),
+    ):
+        Image.fromarray(photo).save(name, **options)
+        with Image.open(name) as opened:
+            shown = np.asarray(opened.convert("RGB"))
+        out = "gif.png" if name == "a.gif" else f"o-{name}"
+        status, _, err = run("run", name, "-m", "mask.png", "-o", out)
+        assert status == 0
+        assert ("is a WebP without loss" in err) == (name == "lossy.webp")
+        if out.endswith(("jfif", "jpe")):
+            assert "JPEG compresses every pixel anew" in err
+        else:
+            known_pixels_kept(pixels(out), shown, hole)
+
+
+def test_folder_run_writes_pictures_from_gif_files_as_png_and_says_so(run):
+    save("in/a.gif", GREY)
+    frames = [Image.fromarray(each) for each in (GREY, GREY[::-1])]
+    frames[0].save("in/moving.gif", save_all=True, append_images=frames[1:])
+    save("mask.png", HOLE)
+    status, out, err = run("run", "in", "-m", "mask.png", "-o", "out")
+    assert (status, out) == (1, "1 filled in out, 1 failed\n")
+    assert "GIF holds 256 colours, so pictures from GIF files are written as PNG" in err
+    assert "a PNG file has no place for an array of shape (2, 40, 50) (TYX)" in err
+    known_pixels_kept(pixels("out/a.png"), GREY, HOLE)
+    assert run("run", "in/moving.gif", "-m", "mask.png", "-o", "moving.tif")[0] == 0
+    moving = tifffile.imread("moving.tif")
+    np.testing.assert_array_equal(moving[:, ~HOLE], np.stack([GREY, GREY[::-1]])[:, ~HOLE])
+
+
 def test_run_suggests_the_nearest_backend_before_reading_anything(run):
     Path("broken.png").write_bytes(b"")
     save("mask.png", HOLE)
@@ -359,6 +377,15 @@ def test_run_suggests_the_nearest_backend_before_reading_anything(run):
         ["run", "a.png", "-m", "m.png", "-o", "o.png", "--batch-size", "0"],
         ["run", "a.png", "-m", "m.png", "-o", "o.png", "--format", "tif"],
         ["run", "a.png", "-m", "m.png", "-o", "o.png", "--trust"],
+        ["run", "a.png", "-m", "m.png", "-o", "o.png", "--missing", "x"],
+        ["run", "a.png", "-m", "m.png", "-o", "o.png", "--mask-threshold", "nan"],
+        ["run", "a.png", "-o", "o.png", "--invert-mask"],
+        ["run", "a.png", "-o", "o.png", "--fill-missing", "masked"],
+        ["run", "a.png", "-o", "o.png", "--pad", "0"],
+        ["run", "a.png", "-o", "o.png", "--pad", "1,2"],
+        ["run", "a.png", "-o", "o.png", "--pad", "-1"],
+        ["mask", "a.png", "-o", "o.png"],
+        ["mask", "a.png", "-o", "o.png", "--hot", "--saturated"],
         ["paint"],
     ],
 )

@@ -259,3 +259,41 @@ def test_smallest_footprint_on_the_cpu_ends_with_an_error(predict):
     with pytest.raises(BackendError, match="memory does not suffice"):
         predict(hungry)(*picture())
     assert device.SMALLEST_TILE > 64
+
+
+@pytest.mark.parametrize(("answer", "said"), [(102.0, "to 102"), (-0.8, "from -0.8")])
+def test_fill_far_outside_the_range_is_an_error_and_a_little_overshoot_is_none(
+    predict, answer, said
+):
+    images, holes = picture()
+    with pytest.raises(BackendError, match=rf"numbers in \[0, 1\]; .*{said}.*Nothing was changed"):
+        predict(lambda image, mask: image * 0 + answer)(images, holes)
+    assert predict(lambda image, mask: image + 0.2)(images, holes).max() > 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+        "you tried to allocate 400000000000000 bytes. Error code 12 (Cannot allocate memory)",
+        "DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes.",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuFFT error: CUFFT_ALLOC_FAILED",
+        "MPS backend out of memory (MPS allocated: 8 GB)",
+        "std::bad_alloc",
+    ],
+)
+def test_memory_that_runs_out_is_known_by_its_words(predict, text):
+    sizes = []
+
+    def hungry(image, mask):
+        sizes.append(len(image))
+        if len(image) > 1:
+            raise RuntimeError(text)
+        return image
+
+    images, holes = picture()
+    np.testing.assert_array_equal(predict(hungry)(images, holes), images)
+    assert sizes[:2] == [2, 2]  # eight, four and two at once are the same two
+    assert sizes[-2:] == [1, 1]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import QPoint, Qt, QThreadPool
+from superqt import QCollapsible
 
 from napari_inpaint.backends import registry
 from napari_inpaint.gui import messages
@@ -56,7 +57,7 @@ def test_widget_says_what_to_do_at_each_step(viewer, guide, click, qtbot, street
     viewer.add_image(street, name="street", rgb=True)
     assert widget.hint.value == messages.MASK_FIRST
     widget.new_mask.native.click()
-    assert widget.hint.value == messages.PAINT_FIRST
+    assert widget.hint.value == f"{messages.EMPTY} {messages.THEN_SEGMENT}"
     assert not widget.fill.enabled
     assert not widget.variants.enabled
     place = widget.segment.native.y()
@@ -84,6 +85,9 @@ def test_widget_fits_into_a_narrow_dock(viewer, guide, street):
     widget.show_position(3, 12)
     assert widget.native.minimumSizeHint().width() <= 320
     assert widget.native.sizeHint().height() <= 800
+    widget.native.findChild(QCollapsible).expand(animate=False)
+    assert widget.native.minimumSizeHint().width() <= 320
+    assert widget.native.minimumSizeHint().height() <= 655  # a dock's on a screen of 720 px
 
 
 def test_every_hint_fits_into_the_room_it_has(viewer, guide, street):
@@ -93,6 +97,8 @@ def test_every_hint_fits_into_the_room_it_has(viewer, guide, street):
     hints = [
         text for name, text in vars(messages).items() if name.isupper() and len(str(text)) > 20
     ]
+    empty = (messages.EMPTY, messages.EMPTY_SHAPES, messages.EMPTY_POINTS)
+    hints += [f"{each} {messages.THEN_SEGMENT}" for each in empty]
     hints += [widget.hint.value, messages.other_classes(image.name)]
     widget.mask.value.data = np.ones((64, 80), np.uint8)
     widget.mask.value.translate = (0, 9)
@@ -315,6 +321,40 @@ def test_map_of_another_backend_is_refused(viewer, guide, click, street):
     assert widget.fill.enabled
     assert widget.reliability.native.isVisibleTo(widget.native)
     assert not widget.split.native.isVisibleTo(widget.native)
+
+
+def test_missing_values_are_guided_without_a_mask(viewer, guide, click):
+    image = np.zeros((64, 80), np.float32)
+    image[:, 40:] = 1
+    image[HOLE] = np.nan
+    viewer.add_image(image, name="torn")
+    widget = guide()
+    assert widget.hint.value == messages.SEGMENT
+    click(widget, widget.segment)
+    labels = widget.class_map.value
+    assert (labels.data[HOLE] == 3).all()
+    assert widget.hint.value == messages.REPAINT
+    click(widget, widget.fill)
+    fill = viewer.layers["torn · as segmented"]
+    np.testing.assert_allclose(fill.data[HOLE], 0.6, atol=1e-3)
+    assert fill.metadata["napari_inpaint"]["mask"] is None
+    widget.fill_missing.value = "masked"
+    assert widget.hint.value == messages.MASK_NEXT
+    assert not widget.fill.enabled
+
+
+def test_alpha_of_a_picture_is_kept(viewer, guide, click, street):
+    alpha = np.arange(64 * 80, dtype=np.uint8).reshape(64, 80, 1)
+    viewer.add_image(np.concatenate([street, alpha], axis=-1), name="street", rgb=True)
+    widget = guide()
+    masked(viewer, widget)
+    click(widget, widget.segment)
+    click(widget, widget.fill)
+    fill = viewer.layers["street · as segmented"].data
+    np.testing.assert_array_equal(fill[..., 3:], alpha)
+    assert (fill[HOLE][..., :3] == 3 * FIFTH).all()
+    click(widget, widget.reliability)
+    assert viewer.layers["street · reliability"].data.shape == (64, 80)
 
 
 # --- reliability, variants, instances -------------------------------------------------------

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels
 
-from napari_inpaint.gui.image_layers import hole_of, mask_problem, new_mask
+from napari_inpaint.gui.image_layers import mask_problem, new_mask
 from napari_inpaint.gui.result_layers import place_result, provenance, result_of
 
 PLACED = {
@@ -144,42 +144,3 @@ def test_mask_of_another_shape_is_refused_with_both_shapes():
 def test_mask_that_lies_elsewhere_is_refused(placed):
     image, mask = Image(np.zeros((64, 80))), Labels(np.zeros((64, 80), int), **placed)
     assert "lies elsewhere" in mask_problem(mask, image)
-
-
-def test_mask_without_slices_counts_for_every_slice():
-    image = Image(np.zeros((3, 4, 5)), scale=(9, 2, 2), translate=(7, 1, 1))
-    mask = Labels(np.eye(4, 5, dtype=int) * 6, scale=(2, 2), translate=(1, 1))
-    assert mask_problem(mask, image) is None
-    hole = hole_of(mask, image)
-    assert hole.shape == (3, 4, 5)
-    assert (hole[2] != 0).sum() == 4
-
-
-CORNERS = np.array([[20, 30], [20, 43], [29, 43], [29, 30]])
-
-
-def test_shapes_over_a_scaled_image_mark_what_they_cover():
-    image = Image(np.zeros((64, 80)), scale=(0.5, 0.5), translate=(100, 200))
-    shapes = Shapes([CORNERS * 0.5 + (100, 200)], shape_type="rectangle")
-    expected = np.zeros((64, 80), bool)
-    expected[20:30, 30:44] = True
-    np.testing.assert_array_equal(hole_of(shapes, image), expected)
-
-
-def test_shapes_mark_the_slice_on_which_they_were_drawn():
-    image = Image(np.zeros((3, 64, 80)), scale=(10, 1, 1))
-    on_slice = np.column_stack([np.full(4, 10), CORNERS])
-    hole = hole_of(Shapes([on_slice], shape_type="ellipse"), image)
-    assert [bool(part.any()) for part in hole] == [False, True, False]
-
-
-def test_shapes_without_slices_mark_every_slice():
-    hole = hole_of(Shapes([CORNERS], shape_type="polygon"), Image(np.zeros((3, 64, 80))))
-    assert [int(part.sum()) for part in hole] == [140] * 3
-
-
-def test_shapes_outside_the_image_mark_nothing():
-    image = Image(np.zeros((2, 64, 80)))
-    beside = np.column_stack([np.zeros(4), CORNERS + 500])
-    above = np.column_stack([np.full(4, 7), CORNERS])
-    assert not hole_of(Shapes([beside, above], shape_type="rectangle"), image).any()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,7 @@ from napari_inpaint.arrays import masks
 from napari_inpaint.backends import artifacts, registry
 from napari_inpaint.backends.auto import choose_backend
 from napari_inpaint.backends.scores import comparisons
+from napari_inpaint.fill.inpaint import THIN
 from napari_inpaint.gui import messages, worker
 from napari_inpaint.gui.backend_field import OPEN_FILE
 from napari_inpaint.gui.base_form import SLICE, STACK
@@ -107,6 +109,18 @@ def test_provenance_names_what_auto_stood_for(viewer, dock, press, ramp):
     assert f"with {chosen} on" in widget.status.value
 
 
+def test_status_names_what_filled_where_that_is_not_the_backend(viewer, dock, press, ramp):
+    """Thin holes need no backend, and where it was not asked, it is not named."""
+    viewer.add_image(ramp)
+    widget = dock()
+    widget.backend.value = "auto"
+    painted(viewer, widget, np.s_[20, 30])
+    press(widget)
+    record = result_in(viewer).metadata["napari_inpaint"]
+    assert record["backend"] == THIN
+    assert f"with {THIN} on the CPU" in widget.status.value
+
+
 def test_provenance_records_how_the_fill_was_made(viewer, dock, press, ramp):
     viewer.add_image(ramp, name="ramp")
     widget = dock()
@@ -187,6 +201,19 @@ def test_colour_image_is_filled_as_colour(viewer, dock, press, channels):
     np.testing.assert_array_equal(result.data[..., 3:], image[..., 3:])
 
 
+def test_alpha_of_a_lazy_stack_is_kept(viewer, dock, press):
+    image = np.random.default_rng(1).integers(0, 255, (3, 40, 50, 4), dtype=np.uint8)
+    viewer.add_image(da.from_array(image, chunks=(1, 20, 50, 2)), rgb=True, name="film")
+    widget = dock()
+    assert widget.backend.native.itemText(0) == f"auto ({choose_backend(3)})"
+    painted(viewer, widget, np.s_[1, 10:20, 10:20])
+    press(widget)
+    data = result_in(viewer).data.compute()
+    np.testing.assert_array_equal(data[..., 3], image[..., 3])
+    np.testing.assert_array_equal(data[[0, 2]], image[[0, 2]])
+    assert (data[1, 10:20, 10:20, :3] != image[1, 10:20, 10:20, :3]).any()
+
+
 def test_whole_stack_fills_every_painted_slice(viewer, dock, press, ramp):
     image = np.stack([ramp] * 4)
     image[:, *HOLE] = -1
@@ -255,6 +282,61 @@ def test_shapes_drawn_over_a_scaled_image_fill_what_they_cover(viewer, dock, pre
     assert (data != image).sum() == 140
 
 
+def test_points_fill_discs_of_their_own_size(viewer, dock, press, ramp):
+    image = ramp.copy()
+    y, x = np.indices(ramp.shape)
+    discs = (np.hypot(y - 20, x - 30) <= 3) | (np.hypot(y - 45, x - 60) <= 5.5)
+    image[discs] = 5000
+    viewer.add_image(image)
+    widget = dock()
+    points = viewer.add_points(ndim=2)
+    assert widget.mask.value is None  # points are seldom meant to be filled
+    widget.mask.value = points
+    assert widget.hint.value == messages.EMPTY_POINTS
+    assert "point size" in widget.hint.value
+    assert not widget.inpaint.enabled
+    points.add([[20, 30], [45, 60]])
+    points.size = [6, 11]
+    widget.refresh()
+    assert widget.hint.value == messages.READY_POINTS
+    press(widget)
+    data = result_in(viewer).data
+    np.testing.assert_allclose(data[discs], ramp[discs], atol=15)
+    np.testing.assert_array_equal(data[~discs], image[~discs])
+    assert not points.visible
+    widget.edit_mask.native.click()
+    assert points.visible
+    assert points.mode == "add"
+
+
+def test_hint_speaks_of_what_the_mask_is_made_of(viewer, dock, qtbot, ramp):
+    viewer.add_image(ramp)
+    widget = dock()
+    shapes = viewer.add_shapes(ndim=2)
+    assert widget.mask.value is shapes
+    assert widget.hint.value == messages.EMPTY_SHAPES
+    assert "brush" not in widget.hint.value
+    shapes.add_rectangles([[20, 30], [29, 43]])
+    qtbot.waitUntil(lambda: widget.hint.value == messages.READY, timeout=5000)
+    widget.mask.value = viewer.add_labels(np.zeros((64, 80), int))
+    assert widget.hint.value == messages.EMPTY
+
+
+def test_no_mask_can_be_chosen_and_stays_so(viewer, dock, ramp):
+    viewer.add_image(ramp)
+    first = viewer.add_labels(np.zeros((64, 80), int))
+    widget = dock()
+    assert widget.mask.value is first
+    widget.mask.value = None
+    assert widget.hint.value == messages.NO_MASK
+    assert not widget.edit_mask.enabled
+    second = viewer.add_labels(np.zeros((64, 80), int))
+    assert widget.mask.value is None
+    widget.mask.value = second
+    viewer.layers.remove(second)
+    assert widget.mask.value is first
+
+
 def test_renamed_and_removed_layers_are_followed(viewer, dock, ramp):
     first = viewer.add_image(ramp, name="a")
     second = viewer.add_image(ramp, name="b")
@@ -267,6 +349,123 @@ def test_renamed_and_removed_layers_are_followed(viewer, dock, ramp):
     viewer.layers.clear()
     assert widget.image.value is None
     assert widget.hint.value == messages.NO_IMAGE
+
+
+# --- missing values -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def torn(ramp) -> np.ndarray:
+    """The ramp on three slices, with NaN on the last."""
+    torn = np.stack([ramp] * 3)
+    torn[2, *HOLE] = np.nan
+    return torn
+
+
+def test_missing_values_are_filled_without_a_mask(viewer, dock, press, ramp, torn):
+    viewer.add_image(torn)
+    widget = dock()
+    assert widget.hint.value == messages.READY_MISSING
+    press(widget)
+    result = result_in(viewer)
+    np.testing.assert_allclose(result.data[2][HOLE], ramp[HOLE], atol=15)
+    np.testing.assert_array_equal(result.data[:2], torn[:2])
+    assert widget.status.value.startswith("Filled 140 px in 1 hole on 1 slice")
+    record = result.metadata["napari_inpaint"]
+    assert record["mask"] is None
+    assert record["options"]["fill_missing"] == "all"
+    json.dumps(record)
+
+
+def test_missing_values_are_filled_beside_an_empty_mask_or_with_a_painted_one(
+    viewer, dock, press, torn
+):
+    viewer.add_image(torn)
+    widget = dock()
+    widget.new_mask.native.click()
+    assert widget.hint.value == messages.READY_MISSING
+    widget.mask.value.data_setitem(np.nonzero(_marked(torn.shape, (0, *HOLE))), 1)
+    widget.refresh()
+    assert widget.hint.value == messages.READY_BOTH
+    press(widget)
+    assert widget.status.value.startswith("Filled 280 px in 2 holes on 2 slices")
+    assert result_in(viewer).metadata["napari_inpaint"]["mask"] == "torn · mask"
+
+
+def test_missing_values_may_be_left_where_nothing_is_masked(viewer, dock, press, torn):
+    viewer.add_image(torn)
+    widget = dock()
+    widget.fill_missing.value = "masked"
+    assert widget.hint.value == messages.NO_MASK
+    painted(viewer, widget, (slice(2, 3), slice(20, 30), slice(30, 37)))
+    press(widget)
+    data = result_in(viewer).data
+    assert np.isfinite(data[2, 20:30, 30:37]).all()
+    assert np.isnan(data[2, 20:30, 37:44]).all()
+
+
+def test_values_that_mean_missing_are_written_in_the_form(viewer, dock, press, ramp):
+    image = ramp.astype(np.int16)
+    image[HOLE] = -9999
+    image[50:55, 60:65] = 32767
+    viewer.add_image(image)
+    widget = dock()
+    assert widget.hint.value == messages.NO_MASK
+    widget.missing.value = "−9999, 32767"
+    assert widget.hint.value == messages.READY_MISSING
+    press(widget)
+    data = result_in(viewer).data
+    assert (data >= 0).all()
+    assert data.max() < 300
+    options = result_in(viewer).metadata["napari_inpaint"]["options"]
+    assert options["missing"] == [-9999, 32767]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("", ()), (" ", ()), ("0, 65535", (0, 65535)), ("-1e4;3", (-1e4, 3)), ("nan -1", (-1,))],
+)
+def test_values_are_read_however_they_are_set_apart(dock, text, values):
+    widget = dock()
+    widget.missing.value = text
+    assert widget.missing_problem is None
+    assert widget.missing_values == values
+
+
+def test_text_that_is_no_number_is_named(viewer, dock, ramp):
+    viewer.add_image(ramp)
+    widget = dock()
+    painted(viewer, widget)
+    widget.missing.value = "0, none"
+    assert not widget.inpaint.enabled
+    assert "“none”" in widget.hint.value
+    widget.missing.value = "0"
+    assert widget.inpaint.enabled
+
+
+def test_value_that_the_image_cannot_hold_is_named(viewer, dock, ramp):
+    viewer.add_image(ramp.astype(np.uint8))
+    widget = dock()
+    painted(viewer, widget)
+    widget.missing.value = "-9999"
+    assert not widget.inpaint.enabled
+    assert "-9999" in widget.hint.value
+    assert "uint8" in widget.hint.value
+
+
+def test_lazy_image_is_read_for_its_missing_values_when_it_is_filled(
+    viewer, dock, press, qtbot, torn
+):
+    viewer.add_image(da.from_array(torn, chunks=(1, 64, 80)), contrast_limits=(0, 300))
+    widget = dock()
+    qtbot.waitUntil(lambda: widget.hint.value == messages.NO_MASK, timeout=5000)
+    viewer.dims.set_point(0, 2)
+    qtbot.waitUntil(lambda: widget.hint.value == messages.READY_MISSING, timeout=5000)
+    viewer.dims.set_point(0, 0)
+    widget.missing.value = "-5"
+    qtbot.waitUntil(lambda: widget.hint.value == messages.READY_SEEKING, timeout=5000)
+    press(widget)
+    assert np.isfinite(result_in(viewer).data[2].compute()).all()
 
 
 # --- running, cancelling, failing -----------------------------------------------------------

@@ -19,7 +19,7 @@ from napari_inpaint.gui.label_layers import (
     shares,
     split_planes,
 )
-from napari_inpaint.gui.planes import select_planes
+from napari_inpaint.gui.selection import Selection
 
 CLASSES = (ClassInfo("road", "#804080"), ClassInfo("sky", "#4682b4"), ClassInfo("car", "#00008e"))
 CELLS = tuple(ClassInfo(name, "#808080") for name in ("background", "inside", "boundary"))
@@ -35,9 +35,15 @@ def segmented(values, classes=CLASSES) -> Segmentation:
     return Segmentation(values, np.ones(values.shape, np.float32), classes)
 
 
+def chosen(image, only=None):
+    """Return the planes of an image of which nothing is hole."""
+    axes = (image.ndim - 2, image.ndim - 1)
+    return Selection.of(image, None, axes, only, needs_hole=False).read()
+
+
 def placed(viewer, image, number, only=None, mask=None, classes=CLASSES):
     """Segment an image as one class everywhere, and return the map and its planes."""
-    planes = select_planes(image, None, (image.ndim - 2, image.ndim - 1), only)
+    planes = chosen(image, only)
     found = segmented(np.full(planes.hole.shape, number), classes)
     return place_map(viewer.layers, image, mask, planes, found, {"backend": "x"}), planes
 
@@ -132,7 +138,7 @@ def test_changes_are_named_by_the_largest_inside_the_hole(viewer):
 
 def test_labels_of_ones_own_give_their_name(viewer):
     image = viewer.add_image(np.zeros((4, 5)))
-    planes = select_planes(image, None, (0, 1))
+    planes = chosen(image)
     own = Labels(np.ones((4, 5), int), name="drawn")
     assert named(own, image, planes, np.ones((1, 4, 5), bool)) == "from drawn"
 

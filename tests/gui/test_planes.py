@@ -6,10 +6,18 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels
 
 from napari_inpaint.errors import InpaintError
-from napari_inpaint.gui.planes import MARGIN, is_empty, select_planes, shown_plane
+from napari_inpaint.gui.kinds import Missing
+from napari_inpaint.gui.planes import shown_plane
+from napari_inpaint.gui.selection import MARGIN, Selection
+
+
+def select_planes(image, mask, axes, only=None, missing=Missing()):  # noqa: B008
+    """Choose planes as a run does: those with a hole, or all without a mask."""
+    selection = Selection.of(image, mask, axes, only, missing=missing, needs_hole=mask is not None)
+    return selection.read()
 
 
 def labels(shape, where) -> Labels:
@@ -64,8 +72,9 @@ def test_planes_may_lie_in_any_two_axes(axes, lazy):
 
 def test_painting_after_the_choice_changes_nothing():
     image, mask = Image(np.zeros((6, 7))), labels((6, 7), np.s_[2:4, 2:4])
-    planes = select_planes(image, mask, (0, 1))
+    selection = Selection.of(image, mask, (0, 1))
     mask.data[:] = 1
+    planes = selection.read()
     assert planes.hole.sum() == 4
 
 
@@ -110,15 +119,6 @@ def test_mask_that_covers_a_slice_is_an_error_that_names_it():
     image, mask = Image(np.zeros((3, 6, 7))), labels((3, 6, 7), np.s_[2])
     with pytest.raises(InpaintError, match="whole image at slice 2"):
         select_planes(image, mask, (1, 2))
-
-
-def test_emptiness_is_told_for_the_plane_that_is_filled():
-    mask = labels((3, 6, 7), np.s_[0, 3, 3])
-    assert not is_empty(mask, (1, 2))
-    assert not is_empty(mask, (1, 2), (0,))
-    assert is_empty(mask, (1, 2), (1,))
-    assert not is_empty(mask, (0, 1), (3,))
-    assert is_empty(Shapes(), (0, 1))
 
 
 def test_shown_plane_follows_sliders_and_order():

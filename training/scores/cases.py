@@ -76,7 +76,7 @@ def make_cases(pictures: list[Picture], size: int) -> list[Case]:
 
 def plan_for(backend: Backend, image: Image) -> Plan:
     """Settle how the plugin handles a picture (H, W, 3) with this very backend, on the CPU."""
-    options = Options(device="cpu", axes="YXC")
+    options = Options(backend.info.name, device="cpu", axes="YXC")  # thin holes too are its own
     return Plan(axes.parse("YXC", image.shape), backend, device.resolve("cpu"), options)
 
 

@@ -36,18 +36,23 @@ class Axes:
 
     @property
     def channels(self) -> int | None:
-        """How many channels there are, alpha included; None without a channel axis."""
+        """How many channels there are; None without a channel axis. All are data: alpha is none."""
         return self.shape[self.letters.index("C")] if "C" in self.letters else None
 
     @property
-    def has_alpha(self) -> bool:
-        """Whether the last channel is alpha: four channels on the last axis, as in RGBA."""
-        return self.letters[-1] == "C" and self.shape[-1] == 4
+    def colours(self) -> int:
+        """How many channels there are to fill; 1 without a channel axis."""
+        return self.channels or 1
 
     @property
-    def colours(self) -> int:
-        """How many channels there are to fill: without alpha; 1 without a channel axis."""
-        return (self.channels or 1) - self.has_alpha
+    def is_photo(self) -> bool:
+        """Whether the channels are red, green and blue: three on the last axis."""
+        return self.letters[-1] == "C" and self.colours == 3
+
+    @property
+    def plane(self) -> tuple[int, ...]:
+        """The lengths of Y and X, in the image's own order, px."""
+        return tuple(self.shape[self.letters.index(each)] for each in self.letters if each in "YX")
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:
@@ -56,10 +61,10 @@ class Axes:
         return tuple(length for letter, length in pairs if letter != "C")
 
     def image_view(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return a view (leading…, Y, X, colours) of an image; writing to it writes the image."""
+        """Return a view (leading…, Y, X, C) of an image; writing to it writes the image."""
         order = self.leading + "YX" + ("C" if "C" in self.letters else "")
         view = image.transpose([self.letters.index(each) for each in order])
-        return view[..., : self.colours] if "C" in self.letters else view[..., np.newaxis]
+        return view if "C" in self.letters else view[..., np.newaxis]
 
     def spatial_view(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a view (leading…, Y, X, …) of an array that begins with the spatial axes."""

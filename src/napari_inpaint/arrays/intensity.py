@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_inpaint.errors import DtypeError
+from napari_inpaint.arrays import masks
+from napari_inpaint.arrays.boxes import bounds
+from napari_inpaint.arrays.masks import Hole
+from napari_inpaint.errors import DtypeError, OptionError
 
 SUPPORTED = tuple("bool uint8 uint16 uint32 int16 int32 float16 float32 float64".split())
 PERCENTILES = (0.5, 99.5)
-HEADROOM = 0.1  # of the span, on either side: fills may exceed what is around them
+HEADROOM = 0.1  # of the span, on either side: fills may exceed what most pixels have
+RIM = 3  # px: known pixels so near to a hole are its rim
+CAMERAS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # full scales, 8 to 16 bits
 SAMPLE = 1 << 14  # known pixels that suffice for a percentile
 # two of these still have a finite difference
 _LARGEST = float(np.finfo(np.float64).max) / 4
@@ -49,34 +56,100 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return dtype
 
 
-def limits_of(pixels: npt.NDArray[Any], hole: npt.NDArray[np.bool_]) -> Limits:
+def check_holds(dtype: np.dtype[Any], missing: Iterable[float]) -> None:
+    """Check that values that mean "missing" can occur in an image of this type.
+
+    Raises
+    ------
+    OptionError
+        If one cannot: a wrong value would be looked for in vain.
+    """
+    if dtype.kind == "f":
+        return
+    limits = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    for value in filter(math.isfinite, missing):  # NaN is missing everywhere, and nowhere here
+        if value != round(value) or not limits[0] <= value <= limits[1]:
+            raise OptionError(
+                f"No pixel of type {dtype.name} is {value:g}: it holds whole numbers from "
+                f"{limits[0]} to {limits[1]}. Give the value that missing pixels have here."
+            )
+
+
+def limits_of(
+    pixels: npt.NDArray[Any], unknown: Hole, fill: Hole | None = None, *, photo: bool = False
+) -> Limits:
     """Return limits around a hole.
 
     Parameters
     ----------
     pixels : (H, W, C) array
-        What is in the hole is never read; at least one pixel must be known.
-    hole : (H, W) bool array
-        True = hole.
+        What is not known is never read; at least one pixel must be known.
+    unknown : (H, W) bool array
+        True = not known.
+    fill : (H, W) bool array, optional
+        What of it is to be filled; None: nothing, the pixels are looked at alone.
+    photo : bool
+        Whether the channels are those of a photograph, red, green and blue.
 
     Notes
     -----
-    RGB of type uint8 has 0 and 255, and bool 0 and 1: exact, and the same everywhere. All else
-    has robust percentiles of the known pixels, channel by channel, with headroom.
+    Bool has 0 and 1, and photographs have their full scale: 0 and 255, the same everywhere; in 16
+    bits the least full scale of a camera (8, 10, 12, 14, 16 bits) that holds the known pixels, so
+    that an 8-bit picture and its 16-bit twin fill alike; as floats 1, or 255. All else has, channel
+    by channel, robust percentiles of the known pixels, with headroom.
+
+    The limits always contain what is known at the rim of the hole, so that a bright structure that
+    runs into it is not cut, and stay within what is known, so that no fill exceeds what the sensor
+    gives. Where all known pixels are equal, the limits are too, and the fill is exactly that.
     """
     channels = pixels.shape[-1]
-    if pixels.dtype == np.bool_ or (pixels.dtype == np.uint8 and channels == 3):
-        top = 1 if pixels.dtype == np.bool_ else 255
-        return Limits(np.zeros(channels), np.full(channels, float(top)))
-    at = np.flatnonzero(~hole)
-    stride = len(at) // SAMPLE + 1 | 1  # odd: an even one would see few columns of an even width
-    sample = pixels.reshape(-1, channels)[at[::stride]].astype(np.float64)
-    low, high = np.percentile(sample, PERCENTILES, axis=0)
+    if pixels.dtype == np.bool_:
+        return Limits(np.zeros(channels), np.ones(channels))
+    at = np.flatnonzero(~unknown)
+    flat = pixels.reshape(-1, channels)
+    if fill is not None and (flat[at] == flat[at[0]]).all():
+        one = flat[at[0]].astype(np.float64)
+        return Limits(one, one)
+    if photo and pixels.dtype == np.uint8:
+        return Limits(np.zeros(channels), np.full(channels, 255.0))
+    known = flat[at]
+    least, most = known.min(axis=0), known.max(axis=0)
+    least, most = (each.astype(np.float64).clip(-_LARGEST, _LARGEST) for each in (least, most))
+    scale = _full_scale(pixels.dtype, least.min(), most.max()) if photo else None
+    if scale is not None:
+        return Limits(np.zeros(channels), np.full(channels, scale))
+    stride = len(known) // SAMPLE + 1 | 1  # odd: an even one would see few columns of an even width
+    sample = known[::stride].astype(np.float64)
+    low, high = np.percentile(sample, PERCENTILES, axis=0).clip(-_LARGEST, _LARGEST)
     flat = low == high  # a few bright spots on a constant ground must not vanish
-    low = np.clip(np.where(flat, sample.min(axis=0), low), -_LARGEST, _LARGEST)
-    high = np.clip(np.where(flat, sample.max(axis=0), high), -_LARGEST, _LARGEST)
+    low, high = np.where(flat, least, low), np.where(flat, most, high)
     margin = HEADROOM * (high - low)
-    return Limits(low - margin, high + margin)
+    low, high = np.maximum(low - margin, least), np.minimum(high + margin, most)
+    if fill is not None and fill.any():
+        rim_low, rim_high = _rim_range(pixels, unknown, fill)
+        low, high = np.minimum(low, rim_low), np.maximum(high, rim_high)
+    return Limits(low, high)
+
+
+def _full_scale(dtype: np.dtype[Any], least: float, most: float) -> float | None:
+    """Return what white is in a photograph; None where its numbers are none of a photograph."""
+    if dtype == np.uint16:
+        return next(scale for scale in CAMERAS if most <= scale)
+    if dtype.kind == "f" and least >= 0:
+        return next((scale for scale in (1.0, 255.0) if most <= scale), None)
+    return None
+
+
+def _rim_range(
+    pixels: npt.NDArray[Any], unknown: Hole, fill: Hole
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the least and the greatest value (C,) at the rim; infinite where there is no rim."""
+    box = bounds(fill)
+    rows = slice(max(box.top - RIM, 0), box.bottom + RIM)
+    columns = slice(max(box.left - RIM, 0), box.right + RIM)
+    rim = ~unknown[rows, columns] & (masks.depth(~fill[rows, columns]) <= RIM)
+    known = pixels[rows, columns][rim].astype(np.float64).clip(-_LARGEST, _LARGEST)
+    return known.min(axis=0, initial=np.inf), known.max(axis=0, initial=-np.inf)
 
 
 def to_unit(
@@ -90,7 +163,8 @@ def to_unit(
     unit: npt.NDArray[Any] = np.where(hole[..., np.newaxis], pixels.dtype.type(0), pixels).astype(
         exact
     )
-    np.clip(unit, low, high, out=unit)
+    if pixels.dtype != np.uint8 or (high - low < 255).any():  # else there is nothing to clip
+        np.clip(unit, low, high, out=unit)
     unit -= low
     unit /= np.where(high > low, high - low, 1)
     unit[..., high <= low] = 0.5

@@ -5,6 +5,8 @@ A hole is True, everywhere in this package.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,10 @@ from napari_inpaint.arrays.boxes import Box, bounds
 from napari_inpaint.errors import DtypeError
 
 Hole = npt.NDArray[np.bool_]
+
+SHARED = 4  # pixels that have the greatest value: less may be chance
+OUTSTANDING = 8  # deviations
+ROUNDED = 0.5  # levels: the deviation of integers, at least
 
 
 def as_hole(mask: npt.NDArray[Any]) -> Hole:
@@ -46,12 +52,107 @@ def as_hole(mask: npt.NDArray[Any]) -> Hole:
     )
 
 
-def not_finite(pixels: npt.NDArray[Any]) -> Hole | None:
-    """Return where any channel of (..., Y, X, C) pixels is NaN or infinite; None: nowhere."""
-    if pixels.dtype.kind != "f":
-        return None
-    finite = np.isfinite(pixels)
-    return None if finite.all() else ~finite.all(axis=-1)
+def missing_pixels(pixels: npt.NDArray[Any], values: Sequence[float] = ()) -> Hole | None:
+    """Return where (..., Y, X, C) pixels are missing, (..., Y, X); None: nowhere.
+
+    Missing are pixels with a NaN or infinite channel, and those that have one of ``values``: in
+    all channels, where these are three of unsigned integers, for there a single 0 or 255 is a
+    colour; in any channel else.
+    """
+    missing: Hole | None = None
+    if pixels.dtype.kind == "f":
+        finite = np.isfinite(pixels)
+        missing = None if finite.all() else ~finite.all(axis=-1)
+    together = np.all if pixels.dtype.kind == "u" and pixels.shape[-1] == 3 else np.any
+    for value in filter(math.isfinite, values):
+        here: Hole = together(pixels == pixels.dtype.type(value), axis=-1)
+        if here.any():
+            missing = here if missing is None else missing | here
+    return missing
+
+
+def saturated_pixels(pixels: npt.NDArray[Any]) -> Hole:
+    """Return where (..., Y, X, C) pixels are saturated in any channel, (..., Y, X).
+
+    Saturated is what has the greatest value of its type, or the greatest value of the image where
+    several pixels share it: a camera of 12 bits stops at 4095. Nowhere, where all are equal.
+    """
+    most, least = np.nanmax(pixels), np.nanmin(pixels)
+    top = pixels == most
+    sensor = pixels.dtype.kind in "iu" and most == np.iinfo(pixels.dtype).max
+    if most == least or not (sensor or np.count_nonzero(top) >= SHARED):
+        return np.zeros(pixels.shape[:-1], bool)
+    saturated: Hole = top.any(axis=-1)
+    return saturated
+
+
+def hot_pixels(frames: npt.NDArray[Any], stack: bool = False) -> Hole:
+    """Find single pixels that are much brighter, or darker, than all that lies around them.
+
+    A hot pixel stands alone; a star or a bead, as a lens draws it, has bright neighbours too. So a
+    pixel counts that differs from the median of the 5 x 5 px around it by more than 8 deviations of
+    such differences nearby, while at most two of its eight neighbours differ by a third of that.
+
+    Parameters
+    ----------
+    frames : (..., Y, X) array
+        One channel.
+    stack : bool
+        Whether all frames are of one sensor: then what is found is the same in each, from the
+        median of the differences over all of them.
+
+    Returns
+    -------
+    (..., Y, X) bool array
+        True = hot or dead.
+    """
+    differences = np.stack([_differences(each) for each in frames.reshape(-1, *frames.shape[-2:])])
+    # what integers are rounded off by is noise as well, and all there is of it on smooth ground
+    least = 0.0 if frames.dtype.kind == "f" else ROUNDED
+    if stack:
+        found = _standing_out(np.median(differences, axis=0), least)
+        return np.broadcast_to(found, frames.shape).copy()
+    return np.stack([_standing_out(each, least) for each in differences]).reshape(frames.shape)
+
+
+def _differences(frame: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return each pixel's difference from the median around it, (Y, X)."""
+    values = np.nan_to_num(frame.astype(np.float32))
+    return values - _median_around(values)
+
+
+def _median_around(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the median of 5 x 5 px; slopes go on beyond the border."""
+    import cv2
+
+    small = min(values.shape) <= 2
+    padded = (
+        np.pad(values, 2, "edge") if small else np.pad(values, 2, "reflect", reflect_type="odd")
+    )
+    median: npt.NDArray[Any] = np.asarray(cv2.medianBlur(padded, 5))[2:-2, 2:-2]
+    return median
+
+
+def _standing_out(difference: npt.NDArray[np.float32], least: float) -> Hole:
+    """Return which (Y, X) differences stand out among those nearby, and alone.
+
+    The least deviation that there is at all is given: values that are rounded have some.
+    """
+    import cv2
+
+    strength = np.abs(difference)
+    around = np.pad(strength, 1)
+    height, width = strength.shape
+    like = np.zeros(strength.shape, np.int8)
+    for down in (0, 1, 2):
+        for right in (0, 1, 2):
+            like += around[down : down + height, right : right + width] > strength / 3
+    # 25 pixels say roughly how much is usual, more of them better
+    nearby = _median_around(strength)
+    usual = 1.4826 * np.maximum(nearby, np.asarray(cv2.blur(nearby, (15, 15))))
+    least = max(least, float(np.finfo(np.float32).eps * strength.max()))
+    outstanding: Hole = strength > OUTSTANDING * np.maximum(usual, least)
+    return outstanding & (like <= 3)  # itself, and two more
 
 
 def dilate(hole: Hole, radius: int) -> Hole:

@@ -23,7 +23,7 @@ class Region:
     box : Box
         May exceed the image, which is reflected there.
     hole : (H, W) bool array
-        All that is hole in the box.
+        All that is not known in the box; not all of it.
     own : (H, W) bool array
         What of it this region fills: pixels of the image that no other region fills.
     """
@@ -33,13 +33,17 @@ class Region:
     own: Hole
 
 
-def regions(hole: Hole, context: int, working_size: int, step: int) -> Iterator[Region]:
+def regions(
+    hole: Hole, unknown: Hole, context: int, working_size: int, step: int
+) -> Iterator[Region]:
     """Find the regions of one slice.
 
     Parameters
     ----------
     hole : (Y, X) bool array
-        True = hole; some pixels are, some are not.
+        True = to be filled; some pixels are.
+    unknown : (Y, X) bool array
+        True = not known: the hole, and what else nobody knows; some pixels are known.
     context : int
         Known margin around a hole, px, at least 1.
     working_size : int
@@ -65,16 +69,25 @@ def regions(hole: Hole, context: int, working_size: int, step: int) -> Iterator[
             rough.top + inner.bottom,
             rough.left + inner.right,
         )
-        box = grow(tight, context, step, (hole.shape[0], hole.shape[1]))
+        box = _seeing(unknown, tight, context, step)
         rows, columns = np.arange(box.top, box.bottom), np.arange(box.left, box.right)
         at_rows = np.clip((rows - area.top) // CELL, 0, owners.shape[0] - 1)
         at_columns = np.clip((columns - area.left) // CELL, 0, owners.shape[1] - 1)
         inside = np.outer(
             (rows >= 0) & (rows < hole.shape[0]), (columns >= 0) & (columns < hole.shape[1])
         )
-        here = crop(hole, box)
         mine = owners[at_rows[:, np.newaxis], at_columns] == number
-        yield Region(box, here, here & inside & mine)
+        yield Region(box, crop(unknown, box), crop(hole, box) & inside & mine)
+
+
+def _seeing(unknown: Hole, tight: Box, context: int, step: int) -> Box:
+    """Grow a box by the context, and on until it has a known pixel."""
+    height, width = unknown.shape
+    while True:
+        box = grow(tight, context, step, (height, width))
+        if not crop(unknown, box).all():
+            return box
+        context *= 2
 
 
 def count_holes(hole: Hole) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RADIUS = 5  # px around each pixel that OpenCV's methods look at; 3 is faster and 0.1 dB worse
 LEVELS = 65535  # OpenCV's Telea is wrong for floats, and 8 bits would show as bands
+ROUNDING = 1e-3  # levels of 8 bits
 SCORES = "scores.json"
 
 # (H, W, C) float32 in [0, 1] and (H, W) bool → (H, W, C)
@@ -217,10 +218,16 @@ def _with_opencv(
     import cv2
 
     mask = hole.astype(np.uint8)
+    filled: npt.NDArray[Any]
+    bytes_ = image * np.float32(255)
+    if image.shape[-1] == 3 and np.abs(bytes_ - np.rint(bytes_)).max() < ROUNDING:
+        # a photo of 8 bits, at once: the way through the hole is found once for all three
+        filled = cv2.inpaint(np.rint(bytes_).astype(np.uint8), mask, RADIUS, method)
+        return filled.astype(np.float32) / 255
     levels = np.rint(image * LEVELS).astype(np.uint16)
     planes = [
         cv2.inpaint(np.ascontiguousarray(levels[..., channel]), mask, RADIUS, method)
         for channel in range(image.shape[-1])
     ]
-    filled: npt.NDArray[Any] = np.stack(planes, axis=-1).astype(np.float32) / LEVELS
+    filled = np.stack(planes, axis=-1).astype(np.float32) / LEVELS
     return filled

@@ -9,9 +9,9 @@ import os
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_inpaint.arrays.labels import ClassInfo
 from napari_inpaint.backends import artifacts
@@ -21,6 +21,19 @@ from napari_inpaint.errors import ArtifactError, BackendError, OptionError
 
 if TYPE_CHECKING:
     import torch
+
+
+class Convention(NamedTuple):
+    """In which numbers a model answers: black, and from there to white."""
+
+    black: float
+    span: float
+
+
+UNIT = Convention(0, 1)
+CONVENTIONS = (UNIT, Convention(-1, 2), Convention(0, 255))
+PROBE = 128  # px
+ALIKE = 0.1  # of the span: how far known pixels may come back changed
 
 
 class ArtifactBackend:
@@ -93,7 +106,10 @@ class ArtifactBackend:
         module = module.float().eval().to(device)
         if device.type != "mps":
             module = module.to(memory_format=torch.channels_last)
-        return Loaded(module, info, hashlib.sha256(content).hexdigest())
+        loaded = Loaded(module, info, hashlib.sha256(content).hexdigest())
+        if artifacts.read_manifest(self.path) is not None:
+            return loaded
+        return replace(loaded, answers=_convention(loaded, device, self.path))
 
 
 @dataclass(frozen=True)
@@ -106,15 +122,19 @@ class Loaded:
     info : BackendInfo
     sha256 : str
         Hash of the very bytes that were loaded, 64 hexadecimal digits.
+    answers : Convention
+        In which numbers it fills.
     """
 
     module: Any
     info: BackendInfo
     sha256: str
+    answers: Convention = UNIT
 
     def inpaint(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Fill image (N, C, H, W) in [0, 1] where mask (N, 1, H, W) is 1."""
-        return self._call("inpaint", image, mask)
+        answer = self._call("inpaint", image, mask)
+        return answer if self.answers is UNIT else (answer - self.answers.black) / self.answers.span
 
     def segment(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return class probabilities (N, K, H, W)."""
@@ -190,6 +210,45 @@ def _foreign(path: Path) -> BackendInfo:
         context=64,
         source=str(path),
         summary="A TorchScript file without a manifest: RGB in [0, 1], mask 1 = hole.",
+    )
+
+
+def _convention(loaded: Loaded, device: torch.device, path: Path) -> Convention:
+    """Find out in which numbers a file answers that says nothing of itself: ask it once.
+
+    Raises
+    ------
+    ArtifactError
+        If its answer is in no numbers that are known.
+    """
+    import torch
+
+    y, x = torch.meshgrid(*(torch.linspace(0, 1, PROBE),) * 2, indexing="ij")
+    image = torch.stack([0.1 + 0.8 * y, 0.9 - 0.8 * x, 0.1 + 0.4 * (x + y)])[None].to(device)
+    mask = torch.zeros(1, 1, PROBE, PROBE, device=device)
+    mask[..., 48:80, 48:80] = 1
+    try:
+        with torch.inference_mode():
+            answer = loaded.inpaint(image * (1 - mask), mask).float()
+    except Exception:  # noqa: BLE001 - not at this size; at others its answers are checked
+        return UNIT
+    if answer.shape != image.shape or not torch.isfinite(answer).all():
+        return UNIT
+    known = (mask == 0).expand_as(image)
+    for each in CONVENTIONS:
+        shown = (answer - each.black) / each.span
+        if (shown - image)[known].abs().mean() < ALIKE:
+            return each
+    # It gives no known pixels back: its range has to say it.
+    low, high = float(answer.min()), float(answer.max())
+    for each in CONVENTIONS:
+        slack = ALIKE * each.span
+        if each.black - slack <= low and high <= each.black + each.span + slack:
+            return each
+    raise ArtifactError(
+        f"{path} answers in numbers from {low:.3g} to {high:.3g}, and does not give known pixels "
+        "back. Expected were 0 to 1, 0 to 255 or -1 to 1. Give it a manifest, or export it so that "
+        "it fills in [0, 1]."
     )
 
 

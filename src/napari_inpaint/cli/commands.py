@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_inpaint.arrays import instances
+from napari_inpaint.arrays.axes import parse
 from napari_inpaint.arrays.labels import ClassInfo
 from napari_inpaint.backends import artifacts
 from napari_inpaint.backends.auto import FILLS
-from napari_inpaint.cli import describe, jobs
-from napari_inpaint.cli.console import FAILURES, complain, make_folder
+from napari_inpaint.cli import batch, describe, jobs
+from napari_inpaint.cli.console import complain, make_folder
 from napari_inpaint.cli.jobs import Job
 from napari_inpaint.errors import FileError
-from napari_inpaint.files import formats
+from napari_inpaint.files import formats, masks, padding
 from napari_inpaint.files import labels as label_files
+from napari_inpaint.files.masks import Reading
 from napari_inpaint.files.picture import Picture
 from napari_inpaint.fill import device
-from napari_inpaint.fill.inpaint import fill_image
+from napari_inpaint.fill.inpaint import THIN, fill_image
 from napari_inpaint.fill.plan import GUIDED_FILLS, Options, Plan, capable, plan
 from napari_inpaint.fill.progress import Progress
 from napari_inpaint.fill.segment import SEGMENTS, Segmentation, segment_image
-
-# what is done for one picture; returns that in one line
-Work = Callable[[Job, argparse.Namespace, Progress | None], str]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +42,12 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
     )
     _check(args, found, FILLS if args.labels is None else GUIDED_FILLS)
-    status = _do(found, args, _fill, "filled")
+    status = batch.do(found, args, _fill, "filled")
+    if args.format is None and any(_is_gif(job) and job.out != Path(args.out) for job in found):
+        complain(
+            "note: GIF holds 256 colours, so pictures from GIF files are written as PNG; "
+            "animations need --format tif."
+        )
     if any(formats.format_of(job.out) == "jpg" for job in found):
         complain(
             "note: JPEG compresses every pixel anew, so pixels outside the hole change slightly; "
@@ -60,7 +64,7 @@ def segment(args: argparse.Namespace) -> int:
     _check(args, found, _needs(args))
     tally = _Tally()
     try:
-        return _do(found, args, tally.segment, "segmented")
+        return batch.do(found, args, tally.segment, "segmented")
     finally:
         tally.show()
 
@@ -69,8 +73,11 @@ def _check(args: argparse.Namespace, found: Sequence[Job], needs: frozenset[str]
     """Refuse, before any picture is read, what cannot work for any of them."""
     if args.trust and not args.backend.endswith(".pt"):
         args.usage_error("--trust goes with --backend FILE.pt")
-    if args.format not in (None, formats.format_of(found[0].out)):
-        args.usage_error("--format goes with a folder as OUT; a file's suffix says its format")
+    batch.check_format(found, args)
+    if args.mask is None and (_reading(args) != Reading() or _leaves_missing(args)):
+        args.usage_error(
+            "--mask-threshold, --invert-mask, --mask-axes and --fill-missing masked go with --mask"
+        )
     if args.backend != "auto":
         info = capable(args.backend, needs).info
         if getattr(args, "instances", False):
@@ -82,63 +89,88 @@ def _check(args: argparse.Namespace, found: Sequence[Job], needs: frozenset[str]
     device.resolve(args.device)
 
 
-def _do(found: Sequence[Job], args: argparse.Namespace, work: Work, done: str) -> int:
-    if jobs.is_many(args.images):
-        return _do_many(found, args, work, done)
-    _refuse_existing(found[0].out, args)
-    from tqdm import tqdm
-
-    with tqdm(unit="px", unit_scale=True, leave=False, disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        message = work(found[0], args, progress)
-    print(message)
-    return 0
-
-
-def _do_many(found: Sequence[Job], args: argparse.Namespace, work: Work, done: str) -> int:
-    from tqdm import tqdm
-
-    waiting = [job for job in found if args.overwrite or not job.out.exists()]
-    failed = []
-    for job in tqdm(waiting, unit="picture"):
-        try:
-            work(job, args, None)
-        except FAILURES as error:
-            text = str(error) or "not enough memory"
-            failed.append(text if str(job.image) in text else f"{job.image}: {text}")
-    print(f"{len(waiting) - len(failed)} {done} in {found[0].out.parent}", end="")
-    if skipped := len(found) - len(waiting):
-        print(f", {skipped} skipped (exist already; --overwrite redoes them)", end="")
-    print(f", {len(failed)} failed" if failed else "")
-    for each in failed:
-        complain(f"failed: {each}")
-    return 1 if failed else 0
-
-
-def _refuse_existing(path: Path, args: argparse.Namespace) -> None:
-    if path.exists() and not args.overwrite:
-        raise FileError(f"{path} exists. Add --overwrite to replace it, or choose another name.")
-
-
 def _fill(job: Job, args: argparse.Namespace, progress: Progress | None) -> str:
     """Fill one picture."""
-    picture = _read(job)
+    picture = batch.read(job)
     formats.check_holds(picture, job.out)
-    hole = formats.read_mask(job.mask, picture) if job.mask else None
-    labels = label_files.read(job.labels, picture) if job.labels else None
-    pixels = picture.array
-    settled = plan(pixels.shape, pixels.dtype, _options(args, picture), labels=labels)
-    filled = fill_image(settled, pixels, hole, labels, progress)
+    given = _given(job, args, picture)
+    picture, pixels = given.picture, given.picture.array
+    settled = plan(pixels.shape, pixels.dtype, _options(args, picture, given), labels=given.labels)
+    filled = fill_image(settled, pixels, given.hole, given.labels, progress)
+    if not filled.pixels and given.hole is None:
+        raise FileError(
+            f"{job.image} has no hole: no mask was given, and no pixel is NaN, infinite or of a "
+            "value that says it is missing. Add --mask MASK, or --missing VALUE."
+        )
     make_folder(job.out.parent)
     formats.write(job.out, filled.image, picture)
+    _warn(job.out, picture, filled.hole)
     if not filled.pixels:
-        return f"{job.out}: the mask is empty and no pixel is NaN or infinite; nothing was filled"
+        return f"{job.out}: the mask is empty and no pixel is missing; nothing was filled"
     share = filled.pixels / filled.hole.size
     return f"{job.out}: {filled.pixels:,} px ({share:.1%}) filled {_how(settled, filled.record)}"
+
+
+def _warn(out: Path, picture: Picture, hole: NDArray[np.bool_]) -> None:
+    """Say what of a result may surprise."""
+    if picture.alpha is not None and picture.alpha.shape == hole.shape:
+        unseen = np.count_nonzero(hole & (picture.alpha == 0))
+        if unseen:
+            complain(f"note: {out}: {unseen:,} filled px stay transparent, for alpha is kept.")
+    if picture.lossy and formats.format_of(out) == "webp":
+        complain(f"note: {out} is a WebP without loss, so that known pixels stay as they are.")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a job's files hold: the picture, with margins if they are asked for.
+
+    Attributes
+    ----------
+    picture : Picture
+    hole : bool array or None
+        Of the picture's spatial axes, in its order; None where no mask and no margin is.
+    labels : array of integers or None
+    by_channel : bool
+        Whether the hole has the picture's C, too.
+    """
+
+    picture: Picture
+    hole: NDArray[np.bool_] | None
+    labels: NDArray[Any] | None = None
+    by_channel: bool = False
+
+
+def _given(job: Job, args: argparse.Namespace, picture: Picture) -> _Given:
+    """Read what goes with a picture, and add the margins."""
+    labels = label_files.read(job.labels, picture) if job.labels else None
+    hole, by_channel = None, False
+    if job.mask:
+        mask = _mask(job.mask, args, picture)
+        hole, by_channel = mask.hole, mask.by_channel
+    if by_channel and labels is not None:
+        raise FileError(
+            f"{job.mask} has other holes in each channel, which a fill by --labels sees together. "
+            "Give a mask without channels."
+        )
+    if args.pad is None:
+        return _Given(picture, hole, labels, by_channel)
+    axes = parse(args.axes or picture.axes, picture.array.shape)
+    letters = axes.letters if by_channel else axes.letters.replace("C", "")
+    if hole is None:
+        hole = np.zeros(axes.spatial_shape, bool)
+    hole = padding.surround(hole, letters, args.pad, value=True)
+    if labels is not None:
+        labels = padding.surround(labels, axes.mask_letters(labels.shape), args.pad, value=0)
+    return _Given(padding.enlarge(picture, axes, args.pad), hole, labels, by_channel)
+
+
+def _mask(path: Path, args: argparse.Namespace, picture: Picture) -> masks.Mask:
+    """Read a picture's mask, and say what was guessed."""
+    mask = masks.read(path, picture, _reading(args), axes=args.axes)
+    for note in mask.notes:
+        complain(f"note: {path}: {note}.")
+    return mask
 
 
 class _Tally:
@@ -149,7 +181,7 @@ class _Tally:
 
     def segment(self, job: Job, args: argparse.Namespace, progress: Progress | None) -> str:
         """Segment one picture."""
-        picture = _read(job)
+        picture = batch.read(job)
         pixels = picture.array
         options = _options(args, picture)
         settled = plan(pixels.shape, pixels.dtype, options, needs=_needs(args))
@@ -158,7 +190,12 @@ class _Tally:
         beside = {name: _beside(job, args, name) for name in ("confidence", "reliability")}
         for path in (job.out, *filter(None, beside.values())):
             label_files.check_holds(path, settled.axes.spatial_shape)
-        hole = formats.read_mask(job.mask, picture) if job.mask else None
+        hole = None
+        if job.mask:
+            mask = _mask(job.mask, args, picture)
+            hole = mask.hole
+            if mask.by_channel:  # which are seen together here
+                hole = np.asarray(hole.any(axis=settled.axes.letters.index("C")))
         found = segment_image(settled, pixels, hole, progress=progress)
         axes = settled.axes.letters.replace("C", "")
         for name, extra in beside.items():
@@ -214,27 +251,39 @@ def _beside(job: Job, args: argparse.Namespace, name: str) -> Path | None:
     taken = {each.resolve() for each in (job.image, job.mask, job.out) if each}
     if path.resolve() in taken:
         raise FileError(f"{path} would be overwritten by --{name}; choose another name.")
-    _refuse_existing(path, args)
+    batch.refuse_existing(path, args)
     return path
 
 
-def _read(job: Job) -> Picture:
-    if job.missing:
-        raise FileError(job.missing)
-    picture = formats.read(job.image)
-    for note in picture.notes:
-        complain(f"note: {job.image}: {note}.")
-    return picture
+def _options(args: argparse.Namespace, picture: Picture, given: _Given | None = None) -> Options:
+    """Return the options that were given, and what the picture's file says beside them.
+
+    These are the axes, if they were not given, and values that say that pixels are missing. Where
+    each channel has its own holes, C becomes an axis along which slices are filled one by one.
+    """
+    options = {each.name: getattr(args, each.name, None) for each in fields(Options)}
+    options["axes"] = options["axes"] or picture.axes
+    options["missing"] = tuple(dict.fromkeys((*(args.missing or ()), *picture.missing)))
+    if given and given.by_channel:
+        letters = parse(options["axes"], picture.array.shape).letters
+        free = next(each for each in "KLMNOPQRSUVW" if each not in letters)
+        options["axes"] = letters.replace("C", free)
+    return Options(**{name: value for name, value in options.items() if value is not None})
 
 
-def _options(args: argparse.Namespace, picture: Picture) -> Options:
-    """Return the options that were given; the axes, if they were not, as the file has them."""
-    given = {each.name: getattr(args, each.name, None) for each in fields(Options)}
-    given["axes"] = given["axes"] or picture.axes
-    return Options(**{name: value for name, value in given.items() if value is not None})
+def _reading(args: argparse.Namespace) -> Reading:
+    return Reading(threshold=args.mask_threshold, invert=args.invert_mask, axes=args.mask_axes)
+
+
+def _leaves_missing(args: argparse.Namespace) -> bool:
+    return getattr(args, "fill_missing", None) == "masked" and args.pad is None
+
+
+def _is_gif(job: Job) -> bool:
+    return formats.format_of(job.image) == "gif"
 
 
 def _how(settled: Plan, record: dict[str, Any]) -> str:
     """Say how something was made: "by telea on cpu in 0.2 s"."""
-    name = settled.backend.info.name
+    name = THIN if record["backend"] == THIN else settled.backend.info.name
     return f"by {name} on {record['device']} in {record['seconds']:.1f} s"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import glob
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_inpaint.cli.names import Companions, without_companions
 from napari_inpaint.errors import FileError
 from napari_inpaint.files import formats
 
@@ -54,11 +53,12 @@ def match(
         A file for a single picture; a folder for several.
     mask, labels : str, optional
         A file for all pictures; or a folder or glob pattern, of which each picture gets the file
-        with its stem, or with its stem and "_mask" or "-mask", "_labels" or "-labels".
+        that goes with it by name, see `names.Companions`.
     kind : str, optional
-        Format of all outputs, "png", "jpg", "tif" or "npy"; without it each keeps its own.
+        Format of all outputs, one of `formats.FORMATS`; without it each keeps its own, if files
+        in it can be written.
     lossless : bool
-        Whether pictures in a folder whose own format is lossy get a PNG.
+        Whether pictures in a folder whose own format is not for masks and labels get a PNG.
     overwrite : bool
         Whether an output may be one of the pictures.
 
@@ -68,8 +68,12 @@ def match(
         If nothing is found, two pictures would be written to one file, or one would be written
         over a mask, over labels or, without `overwrite`, over itself.
     """
-    masks, maps = _Companions.find("mask", mask), _Companions.find("labels", labels)
-    pictures = maps.removed_from(masks.removed_from(_find(images)))
+    mask_files = [] if mask is None else _find([mask])
+    label_files = [] if labels is None else _find([labels])
+    pictures = without_companions(_find(images), mask_files, "mask")
+    pictures = without_companions(pictures, label_files, "labels")
+    masks = _matched("mask", mask, mask_files, pictures)
+    maps = _matched("labels", labels, label_files, pictures)
     several = is_many(images)
     folder = several or out.endswith(("/", "\\")) or Path(out).is_dir()
     if several and Path(out).suffix.lower() in formats.FORMATS:
@@ -80,9 +84,9 @@ def match(
         Job(
             image=picture,
             out=Path(out) / _name(picture, kind, lossless) if folder else Path(out),
-            mask=masks.of(picture),
-            labels=maps.of(picture),
-            missing=masks.missing(picture) or maps.missing(picture),
+            mask=masks[picture][0],
+            labels=maps[picture][0],
+            missing=masks[picture][1] or maps[picture][1],
         )
         for picture in pictures
     ]
@@ -95,73 +99,17 @@ def is_many(arguments: Sequence[str]) -> bool:
     return len(arguments) > 1 or not Path(arguments[0]).is_file()
 
 
-@dataclass(frozen=True)
-class _Companions:
-    """The masks, or the labels, that were asked for.
-
-    Attributes
-    ----------
-    what : str
-        "mask" or "labels": what their names may end in, too.
-    where : str or None
-        The file, folder or pattern; None: nothing was asked for.
-    found : list of Path
-    """
-
-    what: str
-    where: str | None
-    found: list[Path]
-
-    @classmethod
-    def find(cls, what: str, where: str | None) -> _Companions:
-        return cls(what, where, [] if where is None else _find([where]))
-
-    def removed_from(self, pictures: list[Path]) -> list[Path]:
-        """Return the pictures less those companions that lie among them."""
-        resolved = {
-            each.resolve()
-            for each in self.found
-            if len(self.found) == 1
-            or formats.stem(each).lower().endswith((f"_{self.what}", f"-{self.what}"))
-        }
-        return [each for each in pictures if each.resolve() not in resolved] or pictures
-
-    def of(self, picture: Path) -> Path | None:
-        """Return the file that belongs to a picture, if there is one.
-
-        Raises
-        ------
-        FileError
-            If there are several.
-        """
-        if self.where is None or not is_many([self.where]):
-            return next(iter(self.found), None)
-        for ending in (f"_{self.what}", f"-{self.what}", ""):
-            named_so = self._by_stem.get(formats.stem(picture) + ending, [])
-            fitting = [each for each in named_so if not each.samefile(picture)]
-            if len(fitting) > 1:
-                names = " and ".join(map(str, fitting))
-                kinds = "masks" if self.what == "mask" else "files of labels"
-                raise FileError(f"{picture} has several {kinds}, {names}; leave one of them.")
-            if fitting:
-                return fitting[0]
-        return None
-
-    @functools.cached_property
-    def _by_stem(self) -> Mapping[str, list[Path]]:
-        by_stem: dict[str, list[Path]] = defaultdict(list)
-        for each in self.found:
-            by_stem[formats.stem(each)].append(each)
-        return by_stem
-
-    def missing(self, picture: Path) -> str:
-        """Say, if nothing belongs to a picture though it was asked for, what was expected."""
-        if self.where is None or self.of(picture) is not None:
-            return ""
-        return (
-            f"{picture} has no {self.what} in {self.where}; expected {formats.stem(picture)} or "
-            f"{formats.stem(picture)}_{self.what} with any suffix."
-        )
+def _matched(
+    what: str, where: str | None, files: Sequence[Path], pictures: Sequence[Path]
+) -> dict[Path, tuple[Path | None, str]]:
+    """Return for each picture its mask or labels; or, if it has none, what was expected."""
+    if where is None or not is_many([where]):
+        return dict.fromkeys(pictures, (next(iter(files), None), ""))
+    companions, matched = Companions(what, files, pictures), {}
+    for picture in pictures:
+        found = companions.of(picture)
+        matched[picture] = found, "" if found else companions.missing(picture, where)
+    return matched
 
 
 def _find(arguments: Sequence[str]) -> list[Path]:
@@ -191,7 +139,8 @@ def _find(arguments: Sequence[str]) -> list[Path]:
 
 def _name(picture: Path, kind: str | None, lossless: bool) -> str:
     own = formats.format_of(picture)
-    kind = kind or ("png" if lossless and own == "jpg" else own)
+    plain = "png" if lossless and own not in ("tif", "npy") else own
+    kind = kind or formats.INSTEAD.get(plain, plain)
     return picture.name if kind == own else f"{formats.stem(picture)}.{kind}"
 
 
@@ -205,7 +154,7 @@ def _check(jobs: Sequence[Job], overwrite: bool) -> None:
     }
     taken: dict[Path, Path] = {}
     for job in jobs:
-        formats.format_of(job.out)
+        formats.check_writable(job.out)
         out = job.out.resolve()
         if out in taken:
             raise FileError(

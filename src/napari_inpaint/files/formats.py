@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import struct
+import tokenize
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,26 +16,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_inpaint.errors import FileError
-from napari_inpaint.files.picture import Picture
+from napari_inpaint.files.picture import BROKEN, Picture
 
 FORMATS = {
     ".png": "png",
-    ".jpg": "jpg",
-    ".jpeg": "jpg",
-    ".tif": "tif",
-    ".tiff": "tif",
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "jpg"),
+    **dict.fromkeys((".tif", ".tiff"), "tif"),
     ".npy": "npy",
+    ".webp": "webp",
+    ".bmp": "bmp",
+    ".gif": "gif",
 }
 """Suffixes in lower case, and the format that each stands for."""
 
+INSTEAD = {"gif": "png"}
+"""Formats that are read only, and in which what comes from them is written."""
+
+# the dtypes that each format's pixels may have; TIFF and NPY hold all
+HOLDS = {
+    "png": ("bool", "uint8", "uint16"),
+    "jpg": ("uint8",),
+    "webp": ("uint8",),
+    "bmp": ("bool", "uint8"),
+}
+WEBP_LIMIT = 16383  # px: the largest height and width
+
 T = TypeVar("T", bound=np.generic)
 
-UNWRITABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, struct.error)
+UNWRITABLE = (
+    *(OSError, ValueError, TypeError, KeyError, RuntimeError, ArithmeticError, struct.error),
+)
 """What the libraries raise when a file cannot be written, or not in this way."""
 
 
 def format_of(path: Path) -> str:
-    """Return "png", "jpg", "tif" or "npy".
+    """Return "png", "jpg", "tif", "npy", "webp", "bmp" or "gif".
 
     Raises
     ------
@@ -46,6 +64,23 @@ def format_of(path: Path) -> str:
             f"{path} has {f'the suffix {path.suffix!r}' if path.suffix else 'no suffix'}; "
             f"expected one of {', '.join(FORMATS)}."
         ) from None
+
+
+def check_writable(out: Path) -> None:
+    """Check that a file with this suffix can be written at all.
+
+    Raises
+    ------
+    FileError
+        If not; the text names suffixes that can.
+    """
+    kind = format_of(out)
+    if kind in INSTEAD:
+        written = ", ".join(each for each, format_ in FORMATS.items() if format_ not in INSTEAD)
+        raise FileError(
+            f"{out} cannot be written: {kind.upper()} files hold 256 colours and are read only. "
+            f"Choose one of {written}."
+        )
 
 
 def stem(path: Path) -> str:
@@ -62,45 +97,27 @@ def read(path: Path) -> Picture:
     FileError
         If the file is not there, broken, or of a kind that is not supported.
     """
-    kind = format_of(path)
+    reader = _reader(format_of(path))
     try:
-        if kind == "npy":
-            return _read_npy(path)
-        if kind == "tif":
-            from napari_inpaint.files import tiff
-
-            return tiff.read(path)
-        from napari_inpaint.files import raster
-
-        return raster.read(path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            picture = reader(path)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    remarks = dict.fromkeys(str(each.message).strip(" .") for each in caught)
+    return replace(picture, notes=(*picture.notes, *remarks))
 
 
-def read_mask(path: Path, picture: Picture) -> NDArray[np.bool_]:
-    """Read the hole of a picture, (Y, X) or (..., Y, X): True where the file is not zero.
+def _reader(kind: str) -> Callable[[Path], Picture]:
+    if kind == "npy":
+        return _read_npy
+    if kind == "tif":
+        from napari_inpaint.files import tiff
 
-    Colours are holes where any channel is not zero. Where a file has transparent pixels, they are
-    no hole, unless it is drawn in black, when the drawn pixels are. Of a file with lossy
-    compression, which blurs edges, pixels count from half of full brightness up. A mask drawn on
-    the pixels as they are stored is turned together with a picture that its EXIF data turns.
+        return tiff.read
+    from napari_inpaint.files import raster
 
-    Raises
-    ------
-    FileError
-        As `read` does.
-    """
-    source = read(path)
-    values = source.array
-    half = np.iinfo(values.dtype).max // 2 if source.lossy else 0
-    hole: NDArray[np.bool_] = values > half if source.lossy else values != 0
-    if source.axes and "C" in source.axes:
-        hole = np.asarray(hole.any(axis=source.axes.index("C")))
-    if source.alpha is not None:
-        visible = source.alpha > half
-        drawn_in_black = not (hole & visible).any() and not visible.all()
-        hole = visible if drawn_in_black else hole & visible
-    return upright(hole, picture)
+    return raster.read
 
 
 def upright(drawn: NDArray[T], picture: Picture) -> NDArray[T]:
@@ -113,6 +130,11 @@ def upright(drawn: NDArray[T], picture: Picture) -> NDArray[T]:
     return raster.turn_upright(drawn, picture.orientation)
 
 
+def looks_coloured(array: NDArray[Any]) -> bool:
+    """Say whether an array whose axes nobody names is taken for one RGB picture, (Y, X, 3)."""
+    return array.ndim == 3 and array.shape[-1] == 3 and min(array.shape[:2]) >= 16
+
+
 def check_holds(picture: Picture, out: Path) -> None:
     """Check that `out`'s format can hold the picture with its dtype and axes.
 
@@ -121,28 +143,39 @@ def check_holds(picture: Picture, out: Path) -> None:
     FileError
         If it cannot; the text names a format that can.
     """
+    check_writable(out)
     kind = format_of(out)
-    if kind in ("tif", "npy"):
-        return
-    array = picture.array
-    allowed = ("bool", "uint8", "uint16") if kind == "png" else ("uint8",)
-    colour = array.ndim == 3 and array.shape[-1] == 3 and picture.axes in ("YXC", None)
-    problem = ""
-    if array.dtype.name not in allowed:
-        problem = f"{array.dtype.name} pixels (only {', '.join(allowed)})"
-    elif array.ndim != 2 and not colour:
-        axes = f" ({picture.axes})" if picture.axes else ""
-        problem = f"an array of shape {array.shape}{axes} (only one grey or RGB picture)"
-    elif colour and array.dtype == bool:
-        problem = "bool pixels in colour"
-    elif picture.alpha is not None and (kind == "jpg" or array.dtype == bool):
-        problem = "an alpha channel" if kind == "jpg" else "bool pixels with an alpha channel"
-    if problem:
-        better = "PNG or TIFF" if kind == "jpg" and array.dtype.name != "float32" else "TIFF or NPY"
+    if problem := _problem(kind, picture):
+        better = "TIFF or NPY" if _problem("png", picture) else "PNG or TIFF"
         raise FileError(
             f"{out} cannot hold {picture.path.name}: a {kind.upper()} file has no place for "
             f"{problem}. Choose {better}."
         )
+
+
+def _problem(kind: str, picture: Picture) -> str:
+    """Say what of a picture a format has no place for; nothing if it holds it all."""
+    array = picture.array
+    allowed = HOLDS.get(kind)
+    if allowed is None:
+        return ""
+    colour = array.ndim == 3 and array.shape[-1] == 3 and picture.axes in ("YXC", None)
+    if array.dtype.name not in allowed:
+        return f"{array.dtype.name} pixels (only {', '.join(allowed)})"
+    if array.ndim != 2 and not colour:
+        axes = f" ({picture.axes})" if picture.axes else ""
+        return f"an array of shape {array.shape}{axes} (only one grey or RGB picture)"
+    if colour and array.dtype == bool:
+        return "bool pixels in colour"
+    if kind == "webp" and not colour:
+        return "grey pixels (only RGB)"
+    if kind == "webp" and max(array.shape) > WEBP_LIMIT:
+        return f"{array.shape[0]} x {array.shape[1]} pixels (at most {WEBP_LIMIT} each way)"
+    if picture.alpha is not None and kind in ("jpg", "bmp"):
+        return "an alpha channel"
+    if picture.alpha is not None and array.dtype == bool:
+        return "bool pixels with an alpha channel"
+    return ""
 
 
 def write(out: Path, array: NDArray[Any], like: Picture) -> None:
@@ -194,22 +227,37 @@ def _writer(out: Path, like: Picture) -> Callable[[Path, NDArray[Any], Picture],
     if kind == "tif":
         from napari_inpaint.files import tiff
 
-        return tiff.write_like if format_of(like.path) == "tif" else tiff.write_new
+        same = format_of(like.path) == "tif" and not any(like.added)
+        if same:
+            return tiff.write_like
+        from napari_inpaint.files import tiff_new
+
+        return tiff_new.write_new
     from napari_inpaint.files import raster
 
-    return raster.write_png if kind == "png" else raster.write_jpeg
+    return {
+        "png": raster.write_png,
+        "jpg": raster.write_jpeg,
+        "webp": raster.write_webp,
+        "bmp": raster.write_bmp,
+    }[kind]
 
 
 def _read_npy(path: Path) -> Picture:
-    try:
-        with path.open("rb") as file:
+    with path.open("rb") as file:
+        try:
             array = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        except (*BROKEN, tokenize.TokenError) as error:
+            raise FileError(
+                f"{path} cannot be read: it is no NPY file, is truncated, or holds objects "
+                "instead of numbers. Save one array of numbers with numpy.save."
+            ) from error
+    if array.dtype.kind not in "buif":
         raise FileError(
-            f"{path} cannot be read: it is no NPY file, is truncated, or holds objects instead of "
-            "numbers. Save one array of numbers with numpy.save."
-        ) from error
-    return Picture(path=path, array=array)
+            f"{path} holds {array.dtype}; expected bool, integers or real numbers. Save one array "
+            "of numbers with numpy.save."
+        )
+    return Picture(path=path, array=array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
 def _write_npy(path: Path, array: NDArray[Any], like: Picture) -> None:

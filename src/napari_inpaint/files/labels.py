@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,11 @@ from numpy.typing import NDArray
 from napari_inpaint.arrays.labels import ClassInfo
 from napari_inpaint.errors import FileError
 from napari_inpaint.files import formats
-from napari_inpaint.files.picture import Picture
+from napari_inpaint.files.picture import BROKEN, Picture
 
-IMAGEJ_KEPT = {"unit", "yunit", "zunit", "tunit", "spacing", "finterval", "fps"}
-OME_KEPT = {"PhysicalSize", "TimeIncrement"}
+REFUSED = {"jpg": "blurs numbers", "webp": "blurs numbers", "gif": "reorders numbers"}
+"""Formats that cannot be trusted with numbers, and why."""
+NAMES = {"jpg": "JPEG", "webp": "WebP", "gif": "GIF", "bmp": "BMP"}
 
 
 def read(path: Path, picture: Picture) -> NDArray[Any]:
@@ -31,12 +31,13 @@ def read(path: Path, picture: Picture) -> NDArray[Any]:
         If the file is broken, holds colours, or is of a lossy format.
     """
     kind = formats.format_of(path)
-    if kind == "jpg":
+    if kind not in READERS:
         raise FileError(
-            f"{path} is a JPEG file, which blurs numbers. Save the labels as PNG, TIFF or NPY."
+            f"{path} is a {NAMES[kind]} file, which {REFUSED[kind]}. Save the labels as PNG, TIFF "
+            "or NPY."
         )
     try:
-        values = {"png": _read_png, "tif": _read_tiff, "npy": _read_npy}[kind](path)
+        values = READERS[kind](path)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
     return formats.upright(values, picture)
@@ -51,8 +52,11 @@ def check_holds(out: Path, shape: tuple[int, ...]) -> None:
         If it cannot; the text names a format that can.
     """
     kind = formats.format_of(out)
-    if kind == "jpg":
-        raise FileError(f"{out} cannot hold labels: JPEG blurs numbers. Choose PNG, TIFF or NPY.")
+    if kind not in ("png", "tif", "npy"):
+        reason = REFUSED.get(kind, "is not for them")
+        raise FileError(
+            f"{out} cannot hold labels: {NAMES[kind]} {reason}. Choose PNG, TIFF or NPY."
+        )
     if kind == "png" and len(shape) != 2:
         raise FileError(
             f"{out} cannot hold an array of shape {shape}: a PNG file has a single picture. Choose "
@@ -106,18 +110,16 @@ def _read_npy(path: Path) -> NDArray[Any]:
     return formats.read(path).array
 
 
-def _read_png(path: Path) -> NDArray[Any]:
+def _read_bitmap(path: Path) -> NDArray[Any]:
     from PIL import Image
 
-    from napari_inpaint.files.raster import BROKEN
-
     try:
-        with Image.open(path, formats=("PNG",)) as opened:
+        with Image.open(path, formats=("PNG", "BMP")) as opened:
             mode, values = opened.mode, np.asarray(opened)
     except FileNotFoundError:
         raise
     except BROKEN as error:
-        raise FileError(f"{path} cannot be read as PNG: {error}.") from error
+        raise FileError(f"{path} cannot be read as PNG or BMP: {error}.") from error
     if values.ndim != 2:
         raise _colours(path, mode)
     return values.view(np.uint8) if values.dtype == np.bool_ else values
@@ -125,8 +127,6 @@ def _read_png(path: Path) -> NDArray[Any]:
 
 def _read_tiff(path: Path) -> NDArray[Any]:
     from tifffile import TiffFile
-
-    from napari_inpaint.files.tiff import BROKEN
 
     try:
         with TiffFile(path) as tif:
@@ -139,6 +139,9 @@ def _read_tiff(path: Path) -> NDArray[Any]:
     if "S" in axes:
         raise _colours(path, axes)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+READERS = {"png": _read_bitmap, "bmp": _read_bitmap, "tif": _read_tiff, "npy": _read_npy}
 
 
 def _colours(path: Path, what: str) -> FileError:
@@ -166,8 +169,10 @@ def _write_png(
 def _write_tiff(path: Path, values: NDArray[Any], like: Picture, axes: str) -> None:
     from tifffile import COMPRESSION, PHOTOMETRIC, RESUNIT, imwrite
 
-    kind, about, resolution = _described(like)
-    standard = axes == "".join(each for each in "TZYX" if each in axes)
+    from napari_inpaint.files.tiff_new import described
+
+    kind, about, resolution = described(like)
+    standard = axes == "".join(each for each in "TZCYX" if each in axes)
     fitting = values.dtype.name in ("uint8", "uint16", "float32")
     settings: dict[str, Any] = {
         "metadata": {"axes": axes},
@@ -188,30 +193,3 @@ def _write_tiff(path: Path, values: NDArray[Any], like: Picture, axes: str) -> N
         **resolution,
         **settings,
     )
-
-
-def _described(like: Picture) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return who made a picture's TIFF file, what it says of sizes and times, and its resolution.
-
-    The description as a whole cannot be kept: it counts the channels, which labels have not.
-    """
-    if formats.format_of(like.path) != "tif":
-        return "", {}, {}
-    from tifffile import TiffFile
-
-    with TiffFile(like.path) as tif:
-        page = tif.pages.first
-        resolution: dict[str, Any] = {}
-        if 282 in page.tags and 283 in page.tags:
-            pair = tuple(page.tags[code].value for code in (282, 283))
-            resolution = {"resolution": pair, "resolutionunit": page.resolutionunit}
-        if tif.imagej_metadata:
-            said = tif.imagej_metadata
-            kept = {name: value for name, value in said.items() if name in IMAGEJ_KEPT}
-            return "imagej", kept, resolution
-        if tif.ome_metadata:
-            pixels = ElementTree.fromstring(tif.ome_metadata).find(".//{*}Pixels")
-            said = {} if pixels is None else pixels.attrib
-            kept = {name: value for name, value in said.items() if name.startswith(tuple(OME_KEPT))}
-            return "ome", kept, resolution
-        return "", {}, resolution

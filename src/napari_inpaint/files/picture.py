@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+BROKEN = (
+    *(OSError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, ValueError),
+    *(AttributeError, AssertionError, RuntimeError, struct.error, zlib.error),
+)
+"""What libraries raise when a file's content is not what its format allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +30,15 @@ class Picture:
         The pixels in the file's dtype, without alpha, upright.
     axes : str or None
         One letter per axis of `array`; None where the file does not say.
+    made_up : str
+        Letters of `axes` that stand for an axis that the file does not name.
+    samples : str
+        The letter of `axes` along which the colours of a pixel lie; "" where there are none, and
+        where C counts channels that were taken one by one.
+    indices : ndarray or None
+        (..., Y, X), of a file with a palette: what it holds in place of colours.
+    missing : tuple of float
+        Values that the file declares to be no data, each one that the pixels' dtype holds.
     alpha : ndarray or None
         (..., Y, X), in the pixels' dtype.
     dpi : (float, float) or None
@@ -38,11 +55,18 @@ class Picture:
         Whether its compression changed pixels.
     notes : tuple of str
         What of the file is not taken over, each a sentence.
+    added : (int, int, int, int)
+        Rows and columns, px, by which the picture is larger than the one in the file: at its top,
+        right, bottom and left.
     """
 
     path: Path
     array: NDArray[Any]
     axes: str | None = None
+    made_up: str = ""
+    samples: str = ""
+    indices: NDArray[Any] | None = None
+    missing: tuple[float, ...] = ()
     alpha: NDArray[Any] | None = None
     dpi: tuple[float, float] | None = None
     icc: bytes | None = None
@@ -52,6 +76,7 @@ class Picture:
     jpeg: dict[str, Any] | None = None
     lossy: bool = False
     notes: tuple[str, ...] = ()
+    added: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def join_alpha(array: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:

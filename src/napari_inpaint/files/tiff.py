@@ -8,7 +8,6 @@ as it is; only the pixels and what says how they are stored are written anew.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,17 @@ from tifffile import (
     COMPRESSION,
     EXTRASAMPLE,
     PHOTOMETRIC,
-    PLANARCONFIG,
     RESUNIT,
     TIFF,
     TiffFile,
-    TiffFileError,
     TiffPage,
     TiffPageSeries,
     TiffWriter,
-    imwrite,
 )
 
 from napari_inpaint.errors import FileError
-from napari_inpaint.files.picture import Picture, join_alpha
-
-BROKEN = (
-    *(TiffFileError, OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError),
-    *(struct.error, zlib.error),
-)
-"""What tifffile and its codecs raise on broken files."""
+from napari_inpaint.files import missing
+from napari_inpaint.files.picture import BROKEN, Picture, join_alpha
 
 LOSSLESS = {
     COMPRESSION.NONE,
@@ -49,6 +40,7 @@ LOSSLESS = {
     COMPRESSION.ZSTD,
 }
 LOSSY = {COMPRESSION.JPEG, COMPRESSION.OJPEG, COMPRESSION.WEBP, COMPRESSION.ALT_JPEG}
+GDAL_NODATA = 42113
 COLOURS = {
     *(PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB),
     *(PHOTOMETRIC.PALETTE, PHOTOMETRIC.MASK, PHOTOMETRIC.YCBCR),
@@ -78,7 +70,7 @@ def read(path: Path) -> Picture:
     except FileNotFoundError:
         raise
     except BROKEN as error:
-        raise FileError(f"{path} cannot be read as TIFF: {error}.") from error
+        raise FileError(f"{path} cannot be read as TIFF: {str(error) or repr(error)}.") from error
 
 
 def write_like(path: Path, array: NDArray[Any], like: Picture) -> None:
@@ -97,24 +89,6 @@ def write_like(path: Path, array: NDArray[Any], like: Picture) -> None:
             else:
                 for page, pixels in _pages(tif, series, planes):
                     writer.write(pixels, **_layout(tif, page, pixels))
-
-
-def write_new(path: Path, array: NDArray[Any], like: Picture) -> None:
-    """Write the picture of another format as TIFF, with its axes, resolution and profile."""
-    pixels = join_alpha(array, like.alpha)
-    axes = like.axes and like.axes.replace("C", "") + "S" * (pixels.ndim > 2)
-    imwrite(
-        path,
-        pixels,
-        photometric=PHOTOMETRIC.RGB if like.axes == "YXC" else PHOTOMETRIC.MINISBLACK,
-        planarconfig=PLANARCONFIG.CONTIG if axes == "YXS" else None,
-        extrasamples=None if like.alpha is None else [EXTRASAMPLE.UNASSALPHA],
-        resolution=like.dpi,
-        resolutionunit=RESUNIT.INCH if like.dpi else None,
-        iccprofile=like.icc,
-        software=False,
-        metadata={"axes": axes} if axes else {},
-    )
 
 
 def _first_series(path: Path, tif: TiffFile) -> TiffPageSeries:
@@ -138,13 +112,18 @@ def _read(path: Path, tif: TiffFile, series: TiffPageSeries) -> Picture:
     page = series.keyframe
     array, axes = series.asarray(), series.axes
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    no_data, problem = _missing(tif, page, array)
+    indices = None
     expected = (tif.imagej_metadata or {}).get("images", 1)
     if array.size < expected * page.size:
         raise FileError(
             f"{path} is truncated: {expected} planes were expected, {array.size // page.size} "
             "came. Copy or save it again."
         )
+    if _is_cut(tif):
+        raise FileError(f"{path} is truncated behind its first planes. Copy or save it again.")
     if _is_palette(tif, page) and page.colormap is not None:
+        indices = array
         array, axes = (page.colormap.T[array] >> 8).astype(np.uint8), axes + "S"
     elif page.bitspersample in (2, 4):
         array = array * np.uint8(255 // (2**page.bitspersample - 1))  # written with 8 bits
@@ -158,19 +137,33 @@ def _read(path: Path, tif: TiffFile, series: TiffPageSeries) -> Picture:
             array, alpha = array[..., :-1], array[..., -1]
             if array.shape[-1] == 1:
                 array, axes = array[..., 0], axes[:-1]
-        elif array.shape[-1] == 4:
-            # Four channels on the last axis would be taken for RGBA; these are no RGBA.
-            array, axes = np.moveaxis(array, -1, -3), axes[:-3] + "SYX"
     return Picture(
         path=path,
         array=array,
         axes=_named(axes),
+        made_up=_made_up(axes),
+        samples="" if "S" not in axes else "S" if "C" in axes else "C",
+        indices=indices,
+        missing=no_data,
         alpha=alpha,
         dpi=_dpi(page),
         icc=page.iccprofile,
         lossy=page.compression in LOSSY,
-        notes=_notes(tif, series),
+        notes=_notes(tif, series) + ((problem,) if problem else ()),
     )
+
+
+def _is_cut(tif: TiffFile) -> bool:
+    """Say whether the last page names a next one beyond the file's end."""
+    page, layout, file = tif.pages[-1], tif.tiff, tif.filehandle
+    file.seek(page.offset)
+    try:
+        (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+        file.seek(page.offset + layout.tagnosize + tags * layout.tagsize)
+        (following,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+    except struct.error:  # it ends there, or the page has no place of its own
+        return False
+    return bool(following >= file.size)
 
 
 def _to_stored(
@@ -224,9 +217,7 @@ def _layout(tif: TiffFile, page: TiffPage, pixels: NDArray[Any]) -> dict[str, An
         "subfiletype": page.subfiletype or None,
         "metadata": None,
         "software": False,
-        "resolution": tuple(
-            page.tags[code].value if code in page.tags else 1 for code in (282, 283)
-        ),
+        "resolution": resolution(page),
         "resolutionunit": page.resolutionunit,
         "extratags": tags,
     }
@@ -245,6 +236,12 @@ def _layout(tif: TiffFile, page: TiffPage, pixels: NDArray[Any]) -> dict[str, An
     if photometric == PHOTOMETRIC.PALETTE:
         layout["colormap"] = page.colormap
     return layout
+
+
+def resolution(page: TiffPage) -> tuple[Any, Any]:
+    """Return pixels per unit along x and y as the file has them; 0 where it has no number."""
+    across, down = (page.tags[code].value if code in page.tags else (1, 1) for code in (282, 283))
+    return across if across[1] else (0, 1), down if down[1] else (0, 1)
 
 
 def _tags(tif: TiffFile, page: TiffPage) -> Iterator[tuple[int, int, int, bytes, bool]]:
@@ -290,11 +287,27 @@ def _named(axes: str) -> str:
     return named
 
 
+def _made_up(axes: str) -> str:
+    """Return those letters of `_named(axes)` that tifffile gives to axes without a name."""
+    pairs = zip(axes, _named(axes), strict=True)
+    return "".join(named for own, named in pairs if own in "QI" or own not in (named, "S"))
+
+
+def _missing(tif: TiffFile, page: TiffPage, array: NDArray[Any]) -> tuple[tuple[float, ...], str]:
+    """Return what GDAL's tag declares to be no data, as `missing.declared` does."""
+    if GDAL_NODATA not in page.tags:
+        return (), ""
+    text = str(page.tags[GDAL_NODATA].value)
+    if _is_palette(tif, page) or page.bitspersample in (2, 4) or _is_inverted(tif, page, array):
+        return (), f"its no-data value {text!r} is none of the values shown, and is not heeded"
+    return missing.declared(text, array.dtype)
+
+
 def _dpi(page: TiffPage) -> tuple[float, float] | None:
-    per_inch = {RESUNIT.INCH: 1.0, RESUNIT.CENTIMETER: 2.54}.get(RESUNIT(page.resolutionunit))
-    if per_inch is None or min(page.resolution) <= 0:
-        return None
+    per_inch = {int(RESUNIT.INCH): 1.0, int(RESUNIT.CENTIMETER): 2.54}.get(page.resolutionunit)
     across, down = page.resolution
+    if per_inch is None or min(across, down) <= 0:
+        return None
     return across * per_inch, down * per_inch
 
 
@@ -305,5 +318,5 @@ def _notes(tif: TiffFile, series: TiffPageSeries) -> tuple[str, ...]:
     if len(series.levels) > 1:
         notes.append("the file's smaller copies of the picture (its pyramid) are left out")
     if len(tif.series) > 1:
-        notes.append(f"only the first of the {len(tif.series)} pictures in the file is filled")
+        notes.append(f"only the first of the {len(tif.series)} pictures in the file is read")
     return tuple(notes)

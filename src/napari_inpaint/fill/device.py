@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# How TorchScript, MPS, the allocators of Windows and Linux, cuBLAS, cuDNN, cuFFT and oneDNN say it.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "bad_alloc",
+    "alloc_failed",
+    "cublas_status_not_initialized",  # the handle's workspace did not fit
+    "could not create a memory object",
+)
 SMALLEST_TILE = 128  # px; a model sees too little of the surroundings in smaller ones
 
 
@@ -132,11 +143,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    # TorchScript, MPS and the CPU's allocator say so in words only
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "not enough memory" in text
-    )
+    return isinstance(error, RuntimeError) and any(each in text for each in OUT_OF_MEMORY)
 
 
 def run_within_memory(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -21,6 +21,10 @@ from napari_inpaint.errors import ShapeError
 from napari_inpaint.fill.multiscale import Scale, fill_large
 from napari_inpaint.fill.plan import Options, Plan
 from napari_inpaint.fill.progress import Progress, ignore, share_of
+from napari_inpaint.fill.thin import fill_thin, thin_holes
+
+THIN = "thin plate"
+"""What a record names as backend where all holes were thin, and none was asked."""
 
 Piece = tuple[tuple[int, ...], Region]
 """Where a slice lies along the leading axes, and a region of it."""
@@ -38,7 +42,8 @@ class Filled:
         All that was filled, of the image's spatial axes: the mask, NaN and infinite pixels, both
         grown as the options say. May be a read-only view of the mask.
     record : dict
-        What made it; see `Plan.record`.
+        What made it; see `Plan.record`. Besides, thin: how many pixels of thin holes were filled
+        without the backend.
     """
 
     image: npt.NDArray[Any]
@@ -62,6 +67,22 @@ class Filled:
         return self
 
 
+@dataclass(frozen=True)
+class Holes:
+    """What is hole; both arrays are (leading…, Y, X), and may be read-only views of the mask.
+
+    Attributes
+    ----------
+    fill : bool array
+        What is filled.
+    unknown : bool array
+        What is not known: the same, and missing pixels that are left as they are.
+    """
+
+    fill: Hole
+    unknown: Hole
+
+
 def fill_image(
     plan: Plan,
     image: npt.ArrayLike,
@@ -76,8 +97,7 @@ def fill_image(
     plan : Plan
         Made for this image.
     image, mask, labels
-        As ``napari_inpaint.inpaint`` takes them; without a mask only NaN and infinite pixels are
-        hole.
+        As ``napari_inpaint.inpaint`` takes them; without a mask only missing pixels are hole.
     progress : callable, optional
         Called with (done, total) hole pixels; see `Progress`.
 
@@ -86,15 +106,20 @@ def fill_image(
     InpaintError
         Before the backend is loaded, if something does not fit; while it runs, if it fails.
     """
-    pixels = np.asarray(image)
+    holes = find_holes(plan, image, mask)
     guiding = plan.guiding(None if labels is None else np.asarray(labels))
-    return fill_holes(plan, pixels, find_holes(plan, pixels, mask), guiding, progress)
+    filled = fill_holes(plan, np.asarray(image), holes, guiding, progress)
+    if not isinstance(image, np.ma.MaskedArray):
+        return filled
+    still = np.ma.getmaskarray(image).copy()
+    plan.axes.image_view(still)[holes.fill] = False
+    return replace(filled, image=np.ma.MaskedArray(filled.image, still))
 
 
-def find_holes(plan: Plan, pixels: npt.NDArray[Any], mask: npt.ArrayLike | None) -> Hole:
-    """Return what is hole, (leading…, Y, X): the mask, NaN and infinite pixels, and dilation.
+def find_holes(plan: Plan, image: npt.ArrayLike, mask: npt.ArrayLike | None) -> Holes:
+    """Tell what is hole: the mask, missing pixels, and dilation of both.
 
-    A read-only view of the mask, where nothing but the mask is hole.
+    Missing is what `missing_pixels` says, and what a masked array masks, in any channel.
 
     Raises
     ------
@@ -103,22 +128,34 @@ def find_holes(plan: Plan, pixels: npt.NDArray[Any], mask: npt.ArrayLike | None)
     DtypeError
         If the mask is of a type that says nothing of holes.
     """
-    view = plan.axes.image_view(pixels)
+    options, axes = plan.options, plan.axes
+    view = axes.image_view(np.asarray(image))
+    absent: Hole | None = None
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        absent = np.asarray(axes.image_view(np.ma.getmaskarray(image)).any(axis=-1))
     marked = np.broadcast_to(np.False_, view.shape[:-1])
     if mask is not None:
-        marked = plan.axes.mask_view(masks.as_hole(np.asarray(mask)))
-    hole, full = marked, []
+        marked = axes.mask_view(masks.as_hole(np.asarray(mask)))
+    fill, unknown, full = marked, marked, []
+    keeps = options.fill_missing == "masked"
     for index in np.ndindex(view.shape[:-3]):
-        here, missing = marked[index], masks.not_finite(view[index])
-        grown = masks.dilate(here if missing is None else here | missing, plan.options.dilate)
-        if grown is not here:
-            hole = marked.copy() if hole is marked else hole
-            hole[index] = grown
-        if grown.all():
+        here, missing = marked[index], masks.missing_pixels(view[index], options.missing)
+        if absent is not None and absent[index].any():
+            missing = absent[index] if missing is None else missing | absent[index]
+        every = here if missing is None else here | missing
+        chosen = masks.dilate(here if keeps else every, options.dilate)
+        lost = chosen | missing if keeps and missing is not None else chosen
+        if chosen is not here:
+            fill = marked.copy() if fill is marked else fill
+            fill[index] = chosen
+        if keeps and lost is not here:
+            unknown = marked.copy() if unknown is marked else unknown
+            unknown[index] = lost
+        if chosen.any() and lost.all():
             full.append(index)
     if full:
-        raise ShapeError(_nothing_known(full, plan.axes))
-    return hole
+        raise ShapeError(_nothing_known(full, axes))
+    return Holes(fill, unknown if keeps else fill)
 
 
 def _nothing_known(full: list[tuple[int, ...]], axes: Axes) -> str:
@@ -139,11 +176,11 @@ def _nothing_known(full: list[tuple[int, ...]], axes: Axes) -> str:
 def fill_holes(
     plan: Plan,
     pixels: npt.NDArray[Any],
-    hole: Hole,
+    holes: Holes,
     labels: Labels | None = None,
     progress: Progress | None = None,
 ) -> Filled:
-    """Fill what is hole, (leading…, Y, X), as it is: nothing is added to it.
+    """Fill what is hole, as it is: nothing is added to it.
 
     Parameters
     ----------
@@ -153,16 +190,24 @@ def fill_holes(
     start, progress = time.perf_counter(), progress or ignore
     options, scale, predictor = plan.options, plan.scale, plan.predictor()
     result = np.array(pixels, order="K", copy=True, subok=False)
-    source, target = plan.axes.image_view(pixels), plan.axes.image_view(result)
-    pieces = _pieces(hole, scale)
-    sizes = [int(np.count_nonzero(region.own)) for _, region in pieces]
-    done, total = 0, sum(sizes)
-    if pieces:
+    target, photo = plan.axes.image_view(result), plan.axes.is_photo
+    total, thin = int(np.count_nonzero(holes.fill)), 0
+    if total:
         progress(0, total)
+    rest = holes
+    if plan.fills_thin and labels is None:
+        rest, thin = _fill_thin_holes(target, holes)
+    pieces = _pieces(rest, scale)
+    sizes = [int(np.count_nonzero(region.own)) for _, region in pieces]
+    done = thin
+    if thin:
+        progress(done, total)
     for batch in _batches(pieces, sizes, scale, options):
         size = sum(own for _, own in batch)
         scaled = [
-            _Scaled.of(source[index], region, None if labels is None else labels[index])
+            _Scaled.of(
+                target[index], region, None if labels is None else labels[index], photo=photo
+            )
             for (index, region), _ in batch
         ]
         if _is_large(scaled[0].region, scale, options):
@@ -183,16 +228,38 @@ def fill_holes(
             each.composite(prediction, target[index], options.feather)
         done += size
         progress(done, total)
-    record = plan.record(predictor, time.perf_counter() - start)
-    return Filled(result, plan.axes.image_order(hole), record)
+    record = plan.record(predictor, time.perf_counter() - start) | {"thin": thin}
+    if total and not pieces:
+        record |= {"backend": THIN, "device": "cpu"}
+    return Filled(result, plan.axes.image_order(holes.fill), record)
 
 
-def _pieces(hole: Hole, scale: Scale) -> list[Piece]:
+def _fill_thin_holes(target: npt.NDArray[Any], holes: Holes) -> tuple[Holes, int]:
+    """Fill the thin holes of all slices, in place; return what is left, and how many pixels."""
+    fill, unknown, count = holes.fill, holes.unknown, 0
+    for index in np.ndindex(fill.shape[:-2]):
+        thin = thin_holes(unknown[index])
+        chosen = thin & fill[index]
+        if not chosen.any():
+            continue
+        if fill is holes.fill:
+            fill = holes.fill.copy()
+            unknown = fill if holes.unknown is holes.fill else holes.unknown.copy()
+        # with what is missing beside it: a hole's rim has to be known all around
+        values = fill_thin(target[index], unknown[index], thin)
+        target[index][chosen] = values[chosen[thin]]
+        fill[index][chosen] = unknown[index][chosen] = False
+        count += int(np.count_nonzero(chosen))
+    return Holes(fill, unknown), count
+
+
+def _pieces(holes: Holes, scale: Scale) -> list[Piece]:
+    around = (scale.context, scale.working_size, scale.step)
     return [
         (index, region)
-        for index in np.ndindex(hole.shape[:-2])
-        if hole[index].any()
-        for region in regions(hole[index], scale.context, scale.working_size, scale.step)
+        for index in np.ndindex(holes.fill.shape[:-2])
+        if holes.fill[index].any()
+        for region in regions(holes.fill[index], holes.unknown[index], *around)
     ]
 
 
@@ -206,9 +273,11 @@ class _Scaled:
     labels: Labels | None
 
     @classmethod
-    def of(cls, pixels: npt.NDArray[Any], region: Region, labels: Labels | None) -> _Scaled:
+    def of(
+        cls, pixels: npt.NDArray[Any], region: Region, labels: Labels | None, *, photo: bool
+    ) -> _Scaled:
         seen = boxes.crop(pixels, region.box)
-        limits = intensity.limits_of(seen, region.hole)
+        limits = intensity.limits_of(seen, region.hole, region.own, photo=photo)
         unit = intensity.to_unit(seen, region.hole, limits)
         return cls(region, unit, limits, None if labels is None else boxes.crop(labels, region.box))
 

@@ -31,6 +31,8 @@ def fill_lazily(plan: Plan, image: Any, mask: Any, labels: Any = None) -> dask.a
     InpaintError
         At once, if something does not fit; when computed, if the backend fails.
     """
+    if mask is None:  # nothing is marked; missing pixels are hole in any case
+        mask = np.zeros((1,) * len(plan.axes.leading) + plan.axes.plane, bool)
     layers = [mask]
     if labels is not None:
         info = plan.backend.info

@@ -6,10 +6,11 @@ import difflib
 import functools
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ STEP = 64  # px: regions have heights and widths that are multiples of this, so 
 CPU_BATCH = 1 << 18  # px: on the CPU, more at once saves no time but delays a cancel
 GPU_BATCH = 1 << 24
 STRATEGIES = ("auto", "crop", "resize")
+FILL_MISSING = ("all", "masked")
 GUIDED_FILLS = frozenset({"guide"})
 
 
@@ -63,6 +65,13 @@ class Options:
         Most regions or tiles at once; fewer when they are large or memory runs out.
     seed : int
         For backends that draw random numbers.
+    missing : tuple of float
+        Values (a single number too) that say that a pixel is missing; NaN and infinite ones
+        always do. In pictures of three channels of unsigned integers a pixel is missing where all
+        channels have the value, in all others where any has.
+    fill_missing : str
+        "all": every missing pixel is hole. "masked": those that the mask does not mark are
+        neither filled nor read as known.
 
     Raises
     ------
@@ -79,6 +88,8 @@ class Options:
     strategy: str = "auto"
     batch_size: int = 8
     seed: int = 0
+    missing: tuple[float, ...] = ()
+    fill_missing: str = "all"
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -114,6 +125,15 @@ class Options:
             raise OptionError(
                 f"strategy must be one of {', '.join(STRATEGIES)}; got {self.strategy!r}."
             )
+        if self.fill_missing not in FILL_MISSING:
+            raise OptionError(
+                f"fill_missing must be one of {', '.join(FILL_MISSING)}; got {self.fill_missing!r}."
+            )
+        given: Any = self.missing
+        values = given if isinstance(given, Sequence) else (given,)
+        if not all(isinstance(each, Real) and not isinstance(each, bool) for each in values):
+            raise OptionError(f"missing must be a number, or several; got {self.missing!r}.")
+        object.__setattr__(self, "missing", tuple(map(float, values)))
 
 
 @dataclass(frozen=True)
@@ -136,6 +156,11 @@ class Plan:
             self.options.batch_size,
             CPU_BATCH if self.device.device.type == "cpu" else GPU_BATCH,
         )
+
+    @property
+    def fills_thin(self) -> bool:
+        """Whether thin holes are filled without the backend: where nobody asked for this one."""
+        return self.options.backend == "auto"
 
     def of_block(self, shape: tuple[int, ...]) -> Plan:
         """Return the plan for a part of the image, of this shape."""
@@ -178,7 +203,9 @@ class Plan:
             "artifact": predictor.artifact,
             "device": str(predictor.device),
             "options": {
-                name: value for name, value in options.items() if name not in ("backend", "device")
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in options.items()
+                if name not in ("backend", "device")
             },
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
@@ -225,7 +252,7 @@ def plan(
     InpaintError
         The kind that fits what is wrong: `ShapeError`, `DtypeError`, `BackendError`, …
     """
-    intensity.check_dtype(dtype)
+    intensity.check_holds(intensity.check_dtype(dtype), options.missing)
     axes = parse(options.axes, shape)
     needs = needs or (FILLS if labels is None else GUIDED_FILLS)
     backend = options.backend

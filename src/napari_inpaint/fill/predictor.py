@@ -25,6 +25,8 @@ Pixels = npt.NDArray[np.float32]
 
 KEPT_MODELS = 2
 TOLERANCE = 0.02  # of a sum of probabilities: some devices compute in half precision
+FILLING = frozenset({"inpaint", "guide"})
+FAR = 0.5  # a fill overshoots by less; beyond it are numbers of another convention
 _models: list[tuple[Backend, Any, Any]] = []  # backend, device, what it loaded; latest last
 _loading = threading.Lock()
 
@@ -92,7 +94,8 @@ class Predictor:
         Raises
         ------
         BackendError
-            If the backend raises, or returns a wrong shape or numbers that are not finite.
+            If the backend raises, or returns a wrong shape, or numbers that are not finite or far
+            outside of [0, 1].
         """
         channels = self.info.channels or images.shape[-1]
         if labels is None:
@@ -211,7 +214,14 @@ class Predictor:
                 f"The backend {self.info.name!r} failed: {type(error).__name__}: {error}"
             ) from error
         count, _, height, width = inputs[0].shape
-        return self._checked(result, (count, outputs, height, width))
+        values = self._checked(result, (count, outputs, height, width))
+        if method in FILLING and (values.min() < -FAR or values.max() > 1 + FAR):
+            raise BackendError(
+                f"The backend {self.info.name!r} must fill with numbers in [0, 1]; it returned "
+                f"some from {values.min():.3g} to {values.max():.3g}. Nothing was changed. Please "
+                "tell its authors."
+            )
+        return values
 
     def _seed(self, device: torch.device) -> None:
         import torch

@@ -83,10 +83,9 @@ def segment_image(
     InpaintError
         Before the backend is loaded, if something does not fit; while it runs, if it fails.
     """
-    pixels = np.asarray(image)
-    hole = find_holes(plan, pixels, mask)
+    unknown = find_holes(plan, image, mask).unknown
     wanted = {"probabilities": probabilities, "reliability": mask is not None}
-    return segment_holes(plan, pixels, hole, **wanted, progress=progress)
+    return segment_holes(plan, np.asarray(image), unknown, **wanted, progress=progress)
 
 
 def segment_holes(
@@ -140,12 +139,12 @@ def _segment_slices(
     size = (box.bottom - box.top, box.right - box.left)
     tiles = tiling.cover(size, scale.tile, 2 * scale.context)
     views = [None if each is None else plan.axes.spatial_view(each) for each in results]
-    classes = len(plan.backend.info.classes)
+    classes, photo = len(plan.backend.info.classes), plan.axes.is_photo
 
     def work() -> Iterator[tuple[_Mosaic, Tile]]:
         for index in np.ndindex(view.shape[:-3]):
             parts = [None if each is None else each[index] for each in views]
-            mosaic = _Mosaic(view[index], hole[index], box, tiles, classes, parts)
+            mosaic = _Mosaic(view[index], hole[index], box, tiles, classes, parts, photo)
             for tile in tiles:
                 yield mosaic, tile
 
@@ -187,9 +186,10 @@ class _Mosaic:
         tiles: list[Tile],
         classes: int,
         targets: Sequence[Any],
+        photo: bool,
     ) -> None:
         self.pixels, self.hole, self.box = pixels, hole, box
-        self.limits = intensity.limits_of(pixels, hole)
+        self.limits = intensity.limits_of(pixels, hole, photo=photo)
         self.last = tiles[-1]
         self.classes = classes
         self.labels, self.confidence, self.reliability, self.probabilities = targets

@@ -87,13 +87,14 @@ def draw_variants(
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
         raise OptionError(f"count must be a whole number from 1 up; got {count!r}.")
     start, pixels, progress = time.perf_counter(), np.asarray(image), progress or ignore
-    hole = find_holes(plan, pixels, mask)
+    holes = find_holes(plan, image, mask)
+    hole = holes.fill
     size = int(np.count_nonzero(hole))
     if not size:
         raise ShapeError("The mask is empty: there is no hole to fill in several ways.")
     total = hole.size + count * size
     found = segment_holes(
-        *(plan, pixels, hole),
+        *(plan, pixels, holes.unknown),
         probabilities=True,
         reliability=False,
         progress=part_of(progress, 0, total),
@@ -103,7 +104,7 @@ def draw_variants(
     for number, drawn in enumerate(_maps(probabilities, hole, count, plan.options.seed)):
         guiding = np.where(hole, drawn, UNDECIDED).astype(np.uint16)
         report = part_of(progress, hole.size + number * size, total)
-        filled = fill_holes(plan, pixels, hole, guiding, report)
+        filled = fill_holes(plan, pixels, holes, guiding, report)
         labels = np.ascontiguousarray(plan.axes.image_order(drawn))
         variants.append(Variant(labels, filled.image, filled.hole, filled.record))
     seconds = round(time.perf_counter() - start, 3)

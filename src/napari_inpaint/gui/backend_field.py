@@ -73,18 +73,18 @@ class BackendField(ComboBox):
             "Choose another backend."
         )
 
-    def offer(self, channels: int | None, files: Sequence[Path]) -> None:
+    def offer(self, colours: int | None, files: Sequence[Path]) -> None:
         """List the backends that are installed, and the files that were opened.
 
         Parameters
         ----------
-        channels : int or None
-            Length of the image's colour axis, None without one: "auto" depends on it.
+        colours : int or None
+            How many the image has, None if it is grey: "auto" depends on it.
         files : sequence of Path
             TorchScript files.
         """
         self._infos = {info.name: info for info in registry.providing(self._needs)}
-        self._auto = self._best(channels)
+        self._auto = self._best(colours)
         choices: list[tuple[str, Any]] = []
         choices.append((f"auto ({self._auto})", AUTO) if self._auto else (NONE, None))
         choices += [(name, name) for name in self._infos]
@@ -92,14 +92,13 @@ class BackendField(ComboBox):
         choices.append((OPEN_FILE, OPEN_FILE))
         self._show(choices)
 
-    def _best(self, channels: int | None) -> str | None:
+    def _best(self, colours: int | None) -> str | None:
         """Return what "auto" stands for: a shipped backend, else the first that fits; or None."""
         try:
-            return choose_backend(channels, self._needs)
+            return choose_backend(colours, self._needs)
         except BackendError:
-            expected = 3 if channels in (3, 4) else 1
             fitting = [
-                name for name, info in self._infos.items() if info.channels in (None, expected)
+                name for name, info in self._infos.items() if info.channels in (None, colours or 1)
             ]
             return next(iter([*fitting, *self._infos]), None)
 

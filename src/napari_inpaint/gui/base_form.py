@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magicgui.widgets import ComboBox, Container, PushButton, RadioButtons, SpinBox, Widget
+from magicgui.widgets import (
+    ComboBox,
+    Container,
+    LineEdit,
+    PushButton,
+    RadioButtons,
+    SpinBox,
+    Widget,
+)
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 from superqt import QCollapsible
@@ -13,7 +23,7 @@ from superqt import QCollapsible
 from napari_inpaint.fill.plan import STRATEGIES, Options
 from napari_inpaint.gui import messages
 from napari_inpaint.gui.backend_field import BackendField
-from napari_inpaint.gui.form_parts import fields, narrow, row, words_line
+from napari_inpaint.gui.form_parts import Shrinking, fields, narrow, row, words_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +37,7 @@ SLICE, STACK = "This slice", "Whole stack"
 FOLDED, UNFOLDED = "▸  More options", "▾  More options"
 CONTEXTS = (16, 32, 64, 128, 256)  # px
 DILATE = 2  # px: the brush rarely covers the very rim of what should go
+LEAST = 90  # px: three options, on a low screen
 HINT_LINES = 5  # as many as the longest hint takes in a narrow dock
 
 
@@ -51,9 +62,12 @@ class LayerForm(Container[Widget]):
         self.mask = ComboBox(
             label="mask",
             choices=masks,
-            tooltip="What to fill: every pixel that is painted in a Labels layer (any label), or "
-            "that lies inside a shape. The layer is never changed.",
+            nullable=True,
+            tooltip="What to fill: every pixel that is painted in a Labels layer (any label), "
+            "that lies inside a shape, or in the disc of a point. The layer is never changed.\n"
+            "Where values are missing in the image, no mask is needed.",
         )
+        self.mask.null_string = "none"
         self.new_mask = PushButton(
             text="New mask",
             tooltip="Add an empty Labels layer on the image, with the brush ready to paint.",
@@ -79,6 +93,7 @@ class LayerForm(Container[Widget]):
         masks_row = row(self.new_mask, self.edit_mask)
         top = fields(self.image, self.mask, masks_row, self.what, self.backend, self.device)
         super().__init__(widgets=[top, self.hint, *self.build(), self.status], labels=False)
+        self.margins = (6, 8, 6, 8)  # a dock is narrow
         self._build_options()
         self.native.layout().addStretch(1)  # what room is left is left below
         for combo in (self.image, self.mask, self.backend, self.device):
@@ -128,14 +143,31 @@ class LayerForm(Container[Widget]):
             max=2**31 - 1,
             tooltip="The same seed gives the same fill. Only backends that draw at random heed it.",
         )
+        self.missing = LineEdit(
+            label="missing",
+            tooltip="Values that say that a pixel is missing, as -9999, or 0, 65535. NaN and "
+            "infinite values always do.\nIn 8-bit and 16-bit colour images all three colours "
+            "have to have it.",
+        )
+        self.missing.native.setPlaceholderText("NaN and infinite values only")
+        self.fill_missing = ComboBox(
+            label="fill missing",
+            choices=[("all", "all"), ("only where masked", "masked")],
+            value=Options.fill_missing,
+            tooltip="all: fill every missing pixel, whatever the mask says.\n"
+            "only where masked: leave the others as they are; nothing is learnt from them.",
+        )
+        for combo in (self.context, self.strategy, self.fill_missing):
+            narrow(combo.native, 15)
         # Kept here: the Qt side alone would not keep it.
         self._options = fields(
-            self.dilate, self.feather, self.context, self.strategy, self.batch_size, self.seed
+            *(self.dilate, self.feather, self.missing, self.fill_missing),
+            *(self.context, self.strategy, self.batch_size, self.seed),
         )
         # The arrow is text, since an icon would keep the colour of the theme it was made in.
         folded = QCollapsible(FOLDED, expandedIcon=QIcon(), collapsedIcon=QIcon())
         folded.toggled.connect(lambda shown: folded.setText(UNFOLDED if shown else FOLDED))
-        folded.setContent(self._options.native)
+        folded.setContent(Shrinking(self._options.native, LEAST))
         folded.collapse(animate=False)
         folded.layout().setContentsMargins(0, 0, 0, 0)  # type: ignore[union-attr]
         self.native.layout().insertWidget(1, folded)
@@ -152,7 +184,23 @@ class LayerForm(Container[Widget]):
             strategy=self.strategy.value,
             batch_size=self.batch_size.value,
             seed=self.seed.value,
+            missing=self.missing_values,
+            fill_missing=self.fill_missing.value,
         )
+
+    @property
+    def missing_values(self) -> tuple[float, ...]:
+        """The values that mean missing, as far as they are numbers; see `missing_problem`."""
+        given = map(_number, _words(self.missing.value))
+        return tuple(each for each in given if each is not None and math.isfinite(each))
+
+    @property
+    def missing_problem(self) -> str | None:
+        """Say which word is no number, or None."""
+        for word in _words(self.missing.value):
+            if _number(word) is None:
+                return messages.NOT_A_NUMBER.format(messages.short(word))
+        return None
 
     def ask_for_file(self) -> Path | None:
         """Let the person choose a TorchScript file."""
@@ -185,3 +233,14 @@ class LayerForm(Container[Widget]):
         self.device.choices = lambda _: choices
         self.device.value = chosen if chosen in names else "auto"
         self.device.tooltip = f"Where the backend runs. auto takes the {picked}: {auto.reason}."
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,;]+", text) if word]
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word.replace("\N{MINUS SIGN}", "-"))
+    except ValueError:
+        return None

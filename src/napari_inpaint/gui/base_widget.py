@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels, Layer, Shapes
+import numpy as np
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 
+from napari_inpaint.arrays import intensity
 from napari_inpaint.backends import artifacts
 from napari_inpaint.errors import InpaintError, UntrustedArtifactError
+from napari_inpaint.gui import messages
 from napari_inpaint.gui.backend_field import OPEN_FILE
 from napari_inpaint.gui.base_form import HINT_LINES, SLICE, LayerForm
 from napari_inpaint.gui.form_parts import keep_room
-from napari_inpaint.gui.image_layers import channels, mask_problem, new_mask
+from napari_inpaint.gui.hold import Hold
+from napari_inpaint.gui.image_layers import colours, mask_problem, new_mask, pixels
+from napari_inpaint.gui.kinds import Marked, Missing
 from napari_inpaint.gui.label_layers import is_map
-from napari_inpaint.gui.planes import shown_plane
+from napari_inpaint.gui.looks import Looks
+from napari_inpaint.gui.planes import Planes, shown_plane
 from napari_inpaint.gui.result_layers import solid
 from napari_inpaint.gui.worker import Run, find_devices, report
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
+    from napari.components import Dims
     from napari.viewer import Viewer
 
     from napari_inpaint.fill.device import ResolvedDevice
+    from napari_inpaint.fill.progress import Progress
+    from napari_inpaint.gui.image_layers import Axes, Index, MaskLayer
     from napari_inpaint.gui.order import Order
 
-WATCHED = ("data", "set_data", "labels_update", "visible")  # events of a layer
+WATCHED = ("data", "set_data", "labels_update", "paint", "visible")  # events of a layer
 
 
 class LayerWidget(LayerForm):
@@ -46,7 +56,11 @@ class LayerWidget(LayerForm):
         self._viewer = napari_viewer
         self._chosen: dict[str, Any] = {}
         self._run: Run | None = None
+        self._hold: Hold | None = None
         self._files: list[Path] = []
+        self._unmasked = False  # whether the person chose no mask
+        self._looks = Looks(self._look_soon)
+        self._views: weakref.WeakKeyDictionary[Layer, Any] = weakref.WeakKeyDictionary()
         super().__init__(images=lambda _: self._layers(Image), masks=lambda _: self._masks())
         # Painting sends events by the dozen; one look after the last is enough.
         self._soon = QTimer(self.native)
@@ -71,7 +85,8 @@ class LayerWidget(LayerForm):
         for field in self._fields.values():
             field.changed.connect(self._layers_chosen)
         self.backend.changed.connect(self._backend_chosen)
-        self.what.changed.connect(self.refresh)
+        for option in (self.what, self.missing, self.fill_missing):
+            option.changed.connect(self.refresh)
         self.new_mask.changed.connect(self._add_mask)
         self.edit_mask.changed.connect(self._show_mask)
         self.cancel.changed.connect(self._cancel)
@@ -91,7 +106,7 @@ class LayerWidget(LayerForm):
 
     def _masks(self) -> list[Layer]:
         """Return what can be a mask; a map of classes would mask everything."""
-        return [layer for layer in self._layers(Labels, Shapes) if not is_map(layer)]
+        return [layer for layer in self._layers(Labels, Shapes, Points) if not is_map(layer)]
 
     def _choose_first(self) -> None:
         """Take the layers that the person has selected, where they are of use."""
@@ -119,37 +134,70 @@ class LayerWidget(LayerForm):
             if field.value is not chosen[name]:
                 with field.changed.blocked():
                     field.value = chosen[name]
-            if name != "image" and chosen[name] is not self._chosen.get(name):
+            if chosen[name] is not self._chosen.get(name):
                 self._watch(name, self._chosen.get(name), chosen[name])
         self._chosen = chosen
         if new_image:
-            self.backend.offer(channels(chosen["image"]), self._files)
+            self.backend.offer(colours(chosen["image"]), self._files)
         self.refresh()
 
     def _fitting(self, new_image: bool) -> dict[str, Any]:
         """Return the layers that should be chosen: what is, where it fits a new image."""
-        image, mask = self.image.value, self.mask.value
-        if new_image or mask is None or self._chosen.get("mask") not in self.mask.choices:
-            mask = self._fitting_mask(image, mask)
-        return {"image": image, "mask": mask}
+        image, mask, before = self.image.value, self.mask.value, self._chosen.get("mask")
+        chosen_away = mask is None and before is not None and before in self.mask.choices
+        self._unmasked = mask is None and not new_image and (chosen_away or self._unmasked)
+        if mask is None and not self._unmasked:
+            # Points are seldom drawn to be filled: whoever means that chooses them.
+            mask = next((each for each in self._masks() if not isinstance(each, Points)), None)
+            new_image = True
+        return {"image": image, "mask": self._fitting_mask(image, mask) if new_image else mask}
 
-    def _fitting_mask(self, image: Image | None, mask: Labels | Shapes | None) -> Any:
+    def _fitting_mask(self, image: Image | None, mask: MaskLayer | None) -> Any:
         """Return the mask if it fits the image, else the topmost one that does, if any."""
         if image is None or mask is None or mask_problem(mask, image) is None:
             return mask
-        fitting = [each for each in self.mask.choices if mask_problem(each, image) is None]
+        others = [each for each in self._masks() if not isinstance(each, Points)]
+        fitting = [each for each in others if mask_problem(each, image) is None]
         return fitting[-1] if fitting else mask
 
     def _watch(self, name: str, before: Layer | None, after: Layer | None) -> None:
         """Look again whenever the layer chosen in a field changes."""
+        self._looks.stop()
         follow(before, after, WATCHED, self._look_soon)
+        follow(before, after, ("data", "paint", "visible"), self._changed)
+        follow(before, after, ("set_data",), self._drawn_again)
+        follow(before, after, ("labels_update",), self._painted_at)
+        if after is not None:
+            self._views[after] = self._view
+
+    def _changed(self, event: Any) -> None:
+        self._looks.changed(event.source)
+
+    def _drawn_again(self, event: Any) -> None:
+        """Take in that a layer was drawn: in the same view as before, since it changed."""
+        if self._views.get(event.source) == self._view:
+            self._looks.changed(event.source)
+        self._views[event.source] = self._view
+
+    def _painted_at(self, event: Any) -> None:
+        region = painted_region(event, self._viewer.dims)
+        if region is None:
+            self._looks.changed(event.source)
+        else:
+            self._looks.painted(event.source, region)
+
+    @property
+    def _view(self) -> Any:
+        """What of the layers is shown."""
+        dims = self._viewer.dims
+        return tuple(dims.point), tuple(dims.order), dims.ndisplay
 
     def _backend_chosen(self, value: Any) -> None:
         if value == OPEN_FILE:
             path = self.ask_for_file()
             if path is not None and path not in self._files:
                 self._files.append(path)
-        self.backend.offer(channels(self.image.value), self._files)
+        self.backend.offer(colours(self.image.value), self._files)
         if value == OPEN_FILE and path is not None:
             self.backend.value = path
         self.refresh()
@@ -160,6 +208,7 @@ class LayerWidget(LayerForm):
 
     def _add_mask(self) -> None:
         mask = new_mask(self.image.value)
+        self._looks.is_clear(mask)
         self._viewer.layers.append(mask)
         self.mask.value = mask
         self._show_mask()
@@ -169,8 +218,8 @@ class LayerWidget(LayerForm):
         self._viewer.dims.ndisplay = 2
         solid(mask)
         self._viewer.layers.selection.active = mask
-        if isinstance(mask, Labels):
-            mask.mode = "paint"
+        if not isinstance(mask, Shapes):  # there are many ways to draw these
+            mask.mode = "paint" if isinstance(mask, Labels) else "add"
         self.refresh()
 
     # --- what to do next --------------------------------------------------------------------
@@ -179,21 +228,89 @@ class LayerWidget(LayerForm):
         if isalive(self.native):  # type: ignore[no-untyped-call]
             self._soon.start()
 
-    def _plane(self) -> tuple[tuple[int, int], tuple[int, ...] | None]:
+    def _shown(self) -> tuple[Axes, Index | None]:
+        """Return the axes of a plane, and which one is shown."""
+        return shown_plane(self._viewer.dims, self.image.value)
+
+    def _plane(self) -> tuple[Axes, Index | None]:
         """Return the axes of a plane, and the one plane to work on (None: all)."""
-        axes, index = shown_plane(self._viewer.dims, self.image.value)
+        axes, index = self._shown()
         return axes, index if self.what.value == SLICE else None
+
+    def _marked(self, only: Index | None) -> bool | None:
+        """Return whether the mask marks something, there or anywhere; None: not known yet.
+
+        What is drawn counts wherever it lies: drawing it into pixels takes longer than a look.
+        """
+        image, mask = self.image.value, self.mask.value
+        if mask is None:
+            return False
+        if isinstance(mask, Shapes):
+            return bool(mask.nshapes)
+        if isinstance(mask, Points):
+            return bool(mask.shown.any())
+        axes, index = self._shown()
+        if mask.ndim < image.ndim:
+            return self._looks.has(mask, Marked(), (0, 1), None, ())
+        return self._looks.has(mask, Marked(), axes, only, index or ())
+
+    def _problem(self) -> str | None:
+        """Say what of the choice does not fit the image that is chosen, or None."""
+        image, mask = self.image.value, self.mask.value
+        if problem := self.missing_problem:
+            return problem
+        try:
+            dtype = intensity.check_dtype(pixels(image).dtype)
+            intensity.check_holds(dtype, self.missing_values)
+        except InpaintError as error:
+            return str(error)
+        if mask is not None and (problem := mask_problem(mask, image)):
+            return problem
+        no_slice = self.what.value == SLICE and self._shown()[1] is None
+        return messages.NO_SLICE if no_slice else None
+
+    @property
+    def _sought(self) -> Missing | None:
+        """Which pixels of the image are hole without a mask; None: none."""
+        missing = Missing(self.missing_values)
+        fills = self.fill_missing.value == "all" and missing.possible(pixels(self.image.value))
+        return missing if fills else None
+
+    def _has_missing(self, only: Index | None) -> bool | None:
+        """Return whether missing pixels are known to be there; None: not known yet.
+
+        An image that is not in memory is looked at where it is shown, and not farther.
+        """
+        image, sought, (axes, index) = self.image.value, self._sought, self._shown()
+        if sought is None:
+            return False
+        if isinstance(pixels(image), np.ndarray):
+            return self._looks.has(image, sought, axes, only, index or ())
+        return False if index is None else self._looks.has(image, sought, axes, index, index)
 
     # --- running ----------------------------------------------------------------------------
 
-    def _launch(self, order: Order, place: Callable[[Any], str]) -> None:
+    def _launch(self, order: Order, place: Callable[[Planes, Any], str]) -> None:
         """Start a run; `place` shows what it gave, and returns what to say of it."""
-        self._say("Reading the image…")
+        self._looks.stop()
+        self._end_hold()
+        self._say("Reading the mask and the image…")
+        self._hold = hold = Hold(self.native) if order.selection.shared else None
+        over = hold.end_soon if hold is not None else lambda: None
+        selection, work = order.selection, order.work
+
+        def read_and_work(progress: Progress) -> tuple[Planes, Any]:
+            try:
+                planes = selection.read(lambda: progress(0, 0))
+            finally:
+                over()
+            return planes, work(planes, progress)
+
         self._run = Run(
             order.title,
-            order.work,
+            read_and_work,
             on_progress=lambda *progress: self._say(order.running(*progress)),
-            on_done=lambda result: self._done(result, order, place),
+            on_done=lambda done: self._done(done[0], done[1], order, place),
             on_failed=lambda error: self._failed(error, order, place),
             on_cancelled=lambda: self._ended("Cancelled. Nothing was changed."),
         )
@@ -204,32 +321,46 @@ class LayerWidget(LayerForm):
 
     def _ended(self, text: str) -> None:
         self._run = None
+        self._end_hold()
         self._say(text)
         self.refresh()
+
+    def _end_hold(self) -> None:
+        if self._hold is not None:
+            self._hold.end()
+            self._hold = None
 
     def _cancel(self) -> None:
         if self._run is not None:
             self._run.cancel()
+            self._end_hold()  # what is read now is of no use any more
             self._say("Cancelling after the current tile…")
             self.cancel.enabled = False
 
     def _moved(self, parent: Any) -> None:
         """End the run when the dock is closed: nobody could see or stop it any more."""
-        if parent is None and self._run is not None:
-            self._run.cancel()
+        if parent is None:
+            self._looks.stop()
+            self._end_hold()
+            if self._run is not None:
+                self._run.cancel()
 
     def _gone(self) -> None:
         """End the run when the window is closed, and show no more of it."""
+        self._looks.stop()
+        self._end_hold()
         if self._run is not None:
             self._run.abandon()
 
-    def _done(self, result: Any, order: Order, place: Callable[[Any], str]) -> None:
+    def _done(
+        self, planes: Planes, result: Any, order: Order, place: Callable[[Planes, Any], str]
+    ) -> None:
         if order.is_outdated(self._viewer.layers):
             self._ended("The image was closed or replaced meanwhile: nothing was added.")
         else:
-            self._ended(place(result))
+            self._ended(place(planes, result))
 
-    def _failed(self, error: Exception, order: Order, place: Callable[[Any], str]) -> None:
+    def _failed(self, error: Exception, order: Order, place: Callable[[Planes, Any], str]) -> None:
         if not isinstance(error, UntrustedArtifactError):
             self._ended(report(error))
         elif not self.ask_for_consent(error):
@@ -252,3 +383,23 @@ def follow(
             event = getattr(layer.events, name, None) if layer is not None else None
             if event is not None:
                 (event.connect if connect else event.disconnect)(react)
+
+
+def painted_region(event: Any, dims: Dims) -> tuple[slice, ...] | None:
+    """Return which part of its array a Labels layer tells to have changed, if that is known."""
+    labels = event.source
+    displayed = [axis - dims.ndim + labels.ndim for axis in dims.displayed]
+    if min(displayed) < 0:
+        return None
+    position = np.round(labels.world_to_data(dims.point)).astype(int)
+    region = [slice(int(at), int(at) + 1) for at in np.maximum(position, 0)]
+    for axis, start, length in zip(displayed, event.offset, event.data.shape, strict=True):
+        region[axis] = slice(start, start + length)
+    return tuple(region)
+
+
+def how_to_mark(mask: MaskLayer) -> str:
+    """Say how something is marked in a layer."""
+    if isinstance(mask, Shapes):
+        return messages.EMPTY_SHAPES
+    return messages.EMPTY_POINTS if isinstance(mask, Points) else messages.EMPTY

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_inpaint.arrays.labels import ClassInfo
 
 ROWS = 12  # as many are seen without scrolling
+LEAST = 5  # rows that are seen at least
 ROW, SWATCH = 18, 14  # px
 
 
@@ -49,7 +50,15 @@ class ClassPicker(QListWidget):
             self._add(each.colour, each.name, f"Paint {each.name} in the labels.")
         blocker.unblock()
         rows = min(self.count(), ROWS)
-        self.setFixedHeight(rows * ROW + 2 * self.frameWidth())
+        self.setMaximumHeight(self._height_of(rows))
+        self.setMinimumHeight(self._height_of(min(rows, LEAST)))  # on a low screen
+
+    def sizeHint(self) -> QSize:
+        """Return the size at which all is seen."""
+        return QSize(super().sizeHint().width(), self.maximumHeight())
+
+    def _height_of(self, rows: int) -> int:
+        return rows * ROW + 2 * self.frameWidth()
 
     def mark(self, number: int) -> None:
         """Show which class is chosen, without picking it."""

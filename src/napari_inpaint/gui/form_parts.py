@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from magicgui.widgets import Container, Label, Widget
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
 
-LABELS = 76  # px: as wide as "batch size"
+LABELS = 82  # px: as wide as "fill missing"
 
 
 def fields(*widgets: Widget) -> Container[Widget]:
@@ -46,7 +46,35 @@ def keep_room(line: Label, lines: int) -> None:
     native.setFixedHeight(lines * native.fontMetrics().lineSpacing() + 6)
 
 
-def narrow(combo: QComboBox) -> None:
+class Shrinking(QScrollArea):
+    """What gives way on a low screen, and then is scrolled.
+
+    Parameters
+    ----------
+    content : QWidget
+        Shown as it is where there is room.
+    least : int
+        Height that it has at least, px.
+    """
+
+    def __init__(self, content: QWidget, least: int) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setWidget(content)
+        self._content, self._least = content, least
+
+    def sizeHint(self) -> QSize:
+        """Return the size of the content."""
+        return self._content.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of the content, and the least height."""
+        return QSize(self._content.minimumSizeHint().width(), self._least)
+
+
+def narrow(combo: QComboBox, characters: int = 17) -> None:
     """Keep a long name in a list from making the whole dock wide."""
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(17)
+    combo.setMinimumContentsLength(characters)

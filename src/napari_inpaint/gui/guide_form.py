@@ -51,6 +51,7 @@ class GuideForm(LayerForm):
             tooltip="The map of classes to fill from: from Segment, or a Labels layer of your own "
             "with the numbers below. It is never changed but by you.",
         )
+        self.class_map.null_string = "none"
         self.fill = PushButton(text="Fill from labels")
         self.variants = PushButton(text="Variants")
         self.reliability = PushButton(text="Reliability")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari_inpaint.fill.segment import Segmentation
     from napari_inpaint.gui.image_layers import MaskLayer
     from napari_inpaint.gui.planes import Planes
+    from napari_inpaint.gui.selection import Selection
 
 RELIABLE = SEGMENTS | {"reliability"}
 
@@ -48,13 +49,13 @@ class Scene:
     layers : LayerList
         The viewer's layers.
     image, mask, labels : layer
-        The mask is None where nothing is hole; the labels are None before the first Segment.
-    planes : Planes
-        The slices of the image that are worked on.
-    only : tuple of int or None
-        Where the sliders stood; None: all slices.
+        The labels are None before the first Segment.
+    selection : Selection
+        What of them is worked on.
     options : Options
         As the form has them.
+    backend : str
+        Name of the backend, as people say it.
     classes : tuple of ClassInfo
         What the backend's labels 1 to K mean.
     """
@@ -63,31 +64,29 @@ class Scene:
     image: Image
     mask: MaskLayer | None
     labels: Labels | None
-    planes: Planes
-    only: tuple[int, ...] | None
+    selection: Selection
     options: Options
+    backend: str
     classes: tuple[ClassInfo, ...]
 
-    def order(self, title: str, doing: str, work: Callable[[Progress], Any]) -> Order:
+    def order(self, title: str, doing: str, work: Callable[[Planes, Progress], Any]) -> Order:
         """Return the order to do this work."""
         return Order(
-            *(f"{title} {self.image.name}", work, self.image, self.mask, self.planes, self.only),
+            *(f"{title} {self.image.name}", self.selection, work, self.image, self.mask),
             options=self.options,
-            shape=pixels(self.image).shape,
+            backend=self.backend,
             doing=doing,
         )
 
-    def read(
-        self, needs: Collection[str], labels: NDArray[Any] | None = None
-    ) -> tuple[NDArray[Any], Plan]:
-        """Return the planes, and the plan for them."""
-        planes = self.planes.read()
-        return planes, plan(planes.shape, planes.dtype, self.options, needs=needs, labels=labels)
+    def read(self, planes: Planes, needs: Collection[str]) -> tuple[NDArray[Any], Plan]:
+        """Return the planes' pixels, and the plan for them."""
+        read, labels = planes.read(), planes.labels if needs == GUIDED_FILLS else None
+        return read, plan(read.shape, read.dtype, self.options, needs=needs, labels=labels)
 
-    def whole(self, values: NDArray[Any]) -> NDArray[Any]:
+    def whole(self, planes: Planes, values: NDArray[Any]) -> NDArray[Any]:
         """Return planes of labels, (N, h, w), as a map that lies on the image, else 0."""
-        labels = np.zeros(spatial_shape(self.image), dtype_for(len(self.classes)))
-        self.planes.write(values, labels)
+        labels = np.zeros(self.selection.shape, dtype_for(len(self.classes)))
+        planes.write(values, labels)
         return labels
 
     def hide(self) -> str:
@@ -102,19 +101,18 @@ class Scene:
 def segmenting(scene: Scene) -> Order:
     """Return the order for a map of classes."""
 
-    def work(progress: Progress) -> Segmentation:
-        planes, settled = scene.read(SEGMENTS)
-        return segment_image(settled, planes, scene.planes.hole, progress=progress)
+    def work(planes: Planes, progress: Progress) -> Segmentation:
+        read, settled = scene.read(planes, SEGMENTS)
+        return segment_image(settled, read, planes.hole, progress=progress)
 
     return scene.order("Segment", "Segmenting", work)
 
 
-def show_map(scene: Scene, order: Order, found: Segmentation) -> tuple[Labels, str]:
+def show_map(scene: Scene, order: Order, planes: Planes, found: Segmentation) -> tuple[Labels, str]:
     """Show the map as a Labels layer; return it, and what to say."""
-    labels = label_layers.place_map(
-        *(scene.layers, scene.image, scene.mask, scene.planes, found), order.record(found.record)
-    )
-    outline(scene.mask, scene.image)
+    mask, record = scene.mask if planes.marked else None, order.record(planes, found.record)
+    labels = label_layers.place_map(scene.layers, scene.image, mask, planes, found, record)
+    outline(mask, scene.image)
     if (doubt := reliability_of(scene.image, scene.layers)) is not None:
         doubt.visible = False
     behind = found.labels[found.hole]
@@ -138,28 +136,26 @@ class _GuidedFill:
 
 def filling(scene: Scene, labels: Labels) -> Order:
     """Return the order for a fill that is guided by the labels as they are now."""
-    now = label_layers.labels_on(labels, scene.image, scene.planes)
     base = pixels(scene.image)
 
-    def work(progress: Progress) -> _GuidedFill:
-        planes, settled = scene.read(GUIDED_FILLS, now)
-        filled = fill_image(settled, planes, scene.planes.hole, now, progress)
-        change = label_layers.changes(
-            labels, scene.image, scene.planes, now, filled.hole, scene.classes
-        )
-        pasted = scene.planes.paste(filled.image, base)
-        return _GuidedFill(filled.counted(), pasted, change, scene.whole(now))
+    def work(planes: Planes, progress: Progress) -> _GuidedFill:
+        read, settled = scene.read(planes, GUIDED_FILLS)
+        now = np.asarray(planes.labels)
+        filled = fill_image(settled, read, planes.hole, now, progress)
+        change = label_layers.changes(labels, scene.image, planes, now, filled.hole, scene.classes)
+        pasted = planes.paste(filled.image, base)
+        return _GuidedFill(filled.counted(), pasted, change, scene.whole(planes, now))
 
     return scene.order("Fill", "Filling", work)
 
 
-def show_fill(scene: Scene, order: Order, done: _GuidedFill) -> str:
+def show_fill(scene: Scene, order: Order, planes: Planes, done: _GuidedFill) -> str:
     """Show the fill as a layer named after what was changed; return what to say."""
-    record = order.record(done.filled.record) | _guided_by(scene, done.labels)
+    record = order.record(planes, done.filled.record) | _guided_by(scene, done.labels)
     if scene.labels is not None:
         record["labels"] = scene.labels.name
     fill = place_fill(scene.layers, scene.image, done.data, done.change, record)
-    return f"{order.done(done.filled)} New layer: “{fill.name}”.{scene.hide()}"
+    return f"{order.done(planes, done.filled)} New layer: “{fill.name}”.{scene.hide()}"
 
 
 def _guided_by(scene: Scene, labels: NDArray[Any]) -> dict[str, Any]:
@@ -182,24 +178,29 @@ def drawing(scene: Scene, count: int) -> Order:
     """Return the order for several fills of the same hole."""
     base = pixels(scene.image)
 
-    def work(progress: Progress) -> list[_Drawn]:
-        planes, settled = scene.read(VARIES)
-        variants = draw_variants(settled, planes, scene.planes.hole, count, progress)
+    def work(planes: Planes, progress: Progress) -> list[_Drawn]:
+        read, settled = scene.read(planes, VARIES)
+        variants = draw_variants(settled, read, planes.hole, count, progress)
         # The classes may allow fewer: each is shown once.
         different = {each.labels[each.hole].tobytes(): each for each in reversed(variants)}
         return [
-            _Drawn(each.record, scene.planes.paste(each.filled, base), scene.whole(each.labels))
+            _Drawn(
+                *(each.record, planes.paste(each.filled, base), scene.whole(planes, each.labels))
+            )
             for each in reversed(different.values())
         ]
 
     return scene.order("Draw variants of", "Drawing variants", work)
 
 
-def show_variants(scene: Scene, order: Order, drawn: list[_Drawn], first: int) -> list[Image]:
+def show_variants(
+    scene: Scene, order: Order, planes: Planes, drawn: list[_Drawn], first: int
+) -> list[Image]:
     """Show the fills as layers, numbered from `first` up; return them."""
     layers = []
     for number, each in enumerate(drawn, start=first):
-        record = order.record(each.record) | _guided_by(scene, each.labels) | {"variant": number}
+        record = order.record(planes, each.record) | {"variant": number}
+        record |= _guided_by(scene, each.labels)
         what = f"variant {number}"
         layers.append(place_fill(scene.layers, scene.image, each.data, what, record))
     return layers
@@ -222,19 +223,19 @@ def doubting(scene: Scene) -> Order:
     earlier = reliability_of(scene.image, scene.layers)
     base = _ones(scene.image) if earlier is None else earlier.data
 
-    def work(progress: Progress) -> _Doubts:
-        planes, settled = scene.read(RELIABLE)
-        found = segment_image(settled, planes, scene.planes.hole, progress=progress)
+    def work(planes: Planes, progress: Progress) -> _Doubts:
+        read, settled = scene.read(planes, RELIABLE)
+        found = segment_image(settled, read, planes.hole, progress=progress)
         reliable = np.asarray(found.reliability)
         share = float((reliable[found.hole] < messages.RELIABLE).mean())
-        return _Doubts(found.record, scene.planes.paste(reliable, base), share)
+        return _Doubts(found.record, planes.paste(reliable, base), share)
 
     return scene.order("Reliability of", "Looking for doubts", work)
 
 
-def show_reliability(scene: Scene, order: Order, doubts: _Doubts) -> str:
+def show_reliability(scene: Scene, order: Order, planes: Planes, doubts: _Doubts) -> str:
     """Show how reliable a fill is as an image over it; return what to say."""
-    record = order.record(doubts.record)
+    record = order.record(planes, doubts.record)
     record |= {"threshold": messages.RELIABLE, "unreliable": doubts.share}
     place_reliability(scene.layers, scene.image, scene.mask, doubts.data, record)
     if scene.labels is not None:
@@ -256,19 +257,19 @@ def _ones(image: Image) -> Any:
 # --- Split into instances -------------------------------------------------------------------
 
 
-def splitting(scene: Scene, labels: Labels) -> Order:
+def splitting(scene: Scene) -> Order:
     """Return the order for numbered objects from a map of classes."""
-    now = label_layers.labels_on(labels, scene.image, scene.planes)
 
-    def work(progress: Progress) -> NDArray[np.int32]:
-        whole = np.zeros(spatial_shape(scene.image), np.int32)
-        scene.planes.write(label_layers.split_planes(now, scene.classes, progress), whole)
+    def work(planes: Planes, progress: Progress) -> NDArray[np.int32]:
+        whole = np.zeros(scene.selection.shape, np.int32)
+        maps = np.asarray(planes.labels)
+        planes.write(label_layers.split_planes(maps, scene.classes, progress), whole)
         return whole
 
     return scene.order("Split", "Splitting", work)
 
 
-def show_instances(scene: Scene, order: Order, instances: NDArray[np.int32]) -> str:
+def show_instances(scene: Scene, order: Order, planes: Planes, instances: NDArray[np.int32]) -> str:
     """Show numbered objects as a new Labels layer; return what to say."""
     layer = Labels(instances, name=f"{scene.image.name} · instances", **placement(scene.image))
     scene.layers.append(layer)

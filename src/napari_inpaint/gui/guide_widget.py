@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,12 @@ from napari.layers import Labels
 
 from napari_inpaint.errors import InpaintError
 from napari_inpaint.gui import guide_runs, label_layers, messages
-from napari_inpaint.gui.base_form import SLICE
-from napari_inpaint.gui.base_widget import LayerWidget, follow
+from napari_inpaint.gui.base_widget import LayerWidget, follow, how_to_mark
 from napari_inpaint.gui.guide_form import COUNT, DOUBTS, SPLIT, GuideForm
 from napari_inpaint.gui.guide_runs import Scene
-from napari_inpaint.gui.image_layers import fit_problem, mask_problem, show
-from napari_inpaint.gui.planes import is_empty, select_planes
+from napari_inpaint.gui.image_layers import fit_problem, show
 from napari_inpaint.gui.result_layers import has_fills, outline
+from napari_inpaint.gui.selection import Selection
 from napari_inpaint.gui.variant_layers import VariantLayers
 from napari_inpaint.gui.worker import report
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_inpaint.arrays.labels import ClassInfo
     from napari_inpaint.fill.segment import Segmentation
     from napari_inpaint.gui.order import Order
+    from napari_inpaint.gui.planes import Planes
 
 PAINTING = ("paint", "fill", "polygon")  # modes of a Labels layer
 
@@ -82,7 +83,7 @@ class GuideWidget(LayerWidget, GuideForm):
         if name == "mask":
             follow(before, after, ("labels_update", "data"), self._mask_changed)
             self._stale = self._chosen.get("labels") is not None
-        else:
+        elif name == "labels":
             follow(before, after, ("labels_update",), self._labels_painted)
             follow(before, after, ("selected_label", "mode"), self._mark_class)
             self._painted = False
@@ -128,7 +129,7 @@ class GuideWidget(LayerWidget, GuideForm):
         super().refresh()
         running = self._run is not None
         unseen = self._unseen()
-        hollow = unseen or self._hollow()
+        hollow = unseen or (None if running else self._hollow())  # a run reads enough
         unguided = self._unguided() if unseen is None else unseen
         self.show_backend(self.backend.info)
         self.show_position(self._variants.at, len(self._variants.open))
@@ -147,28 +148,24 @@ class GuideWidget(LayerWidget, GuideForm):
 
     def _unseen(self) -> str | None:
         """Say what is missing to segment the image, or None."""
-        image, mask = self.image.value, self.mask.value
         if self.backend.chosen is None:
             return messages.NO_GUIDE
         if problem := self.backend.problem:
             return problem
-        if image is None:
+        if self.image.value is None:
             return messages.NO_IMAGE
-        if mask is not None and (problem := mask_problem(mask, image)):
-            return problem
-        if image.ndim > 2 and self.what.value == SLICE and self._plane()[1] is None:
-            return messages.NO_SLICE
-        return None
+        return self._problem()
 
     def _hollow(self) -> str | None:
         """Say what is missing to have a hole, or None; the image and the mask fit."""
-        mask = self.mask.value
+        mask, (_, only) = self.mask.value, self._plane()
+        if self._marked(only) is not False or self._has_missing(only):
+            return None
         if mask is None:
             return messages.MASK_FIRST if self.class_map.value is None else messages.MASK_NEXT
-        axes, only = self._plane()
-        if is_empty(mask, axes, only):
-            return messages.PAINT_FIRST if is_empty(mask, axes) else messages.EMPTY_SLICE
-        return None
+        if only and self._marked(None):
+            return messages.EMPTY_SLICE
+        return f"{how_to_mark(mask)} {messages.THEN_SEGMENT}"
 
     def _unguided(self) -> str | None:
         """Say what is missing to have labels, or None; the image and the mask fit."""
@@ -199,40 +196,50 @@ class GuideWidget(LayerWidget, GuideForm):
 
     # --- running ----------------------------------------------------------------------------
 
-    def _scene(self, hole_needed: bool, seed: int) -> Scene | None:
-        """Return what is chosen now; None, and the reason said, if it cannot be worked on."""
-        image, mask = self.image.value, self.mask.value
-        axes, only = self._plane()
-        if not hole_needed and mask is not None and is_empty(mask, axes, only):
-            mask = None
-        try:
-            planes = select_planes(image, mask, axes, only)
-        except InpaintError as error:
-            self._say(report(error))
-            return None
-        layers, labels = self._viewer.layers, self.class_map.value
-        options = self.chosen_options(planes.axes_letters)
+    def _scene(self, needs_hole: bool, guided: bool, seed: int) -> Scene:
+        """Return what is chosen now.
+
+        Raises
+        ------
+        InpaintError
+            If the mask does not fit the image.
+        """
+        image, mask, labels = self.image.value, self.mask.value, self.class_map.value
+        selection = Selection.of(
+            *(image, mask, *self._plane()),
+            missing=self._sought,
+            labels=labels if guided else None,
+            needs_hole=needs_hole,
+        )
+        options = self.chosen_options(selection.letters)
         options = replace(options, seed=options.seed + seed)
-        return Scene(layers, image, mask, labels, planes, only, options, self._classes())
+        backend = messages.backend(self.backend.chosen or "")
+        layers, classes = self._viewer.layers, self._classes()
+        return Scene(layers, image, mask, labels, selection, options, backend, classes)
 
     def _begin(
         self,
-        hole_needed: bool,
         order_of: Callable[[Scene], Order],
-        show: Callable[[Scene, Order, Any], str],
+        show: Callable[[Scene, Order, Planes, Any], str],
+        *,
+        needs_hole: bool = True,
+        guided: bool = False,
         seed: int = 0,
     ) -> None:
-        scene = self._scene(hole_needed, seed)
-        if scene is not None:
-            order = order_of(scene)
-            self._launch(order, lambda result: show(scene, order, result))
+        try:
+            scene = self._scene(needs_hole, guided, seed)
+        except InpaintError as error:
+            self._say(report(error))
+            return
+        order = order_of(scene)
+        self._launch(order, lambda planes, result: show(scene, order, planes, result))
 
     def _start_segmenting(self) -> None:
         self._stale = False
-        self._begin(False, guide_runs.segmenting, self._show_map)
+        self._begin(guide_runs.segmenting, self._show_map, needs_hole=False)
 
-    def _show_map(self, scene: Scene, order: Order, found: Segmentation) -> str:
-        labels, text = guide_runs.show_map(scene, order, found)
+    def _show_map(self, scene: Scene, order: Order, planes: Planes, found: Segmentation) -> str:
+        labels, text = guide_runs.show_map(scene, order, planes, found)
         self.class_map.value = labels
         self._painted = False
         self._viewer.layers.selection.active = labels
@@ -240,25 +247,24 @@ class GuideWidget(LayerWidget, GuideForm):
 
     def _start_filling(self) -> None:
         labels = self.class_map.value
-        self._begin(True, lambda scene: guide_runs.filling(scene, labels), guide_runs.show_fill)
+        order_of = functools.partial(guide_runs.filling, labels=labels)
+        self._begin(order_of, guide_runs.show_fill, guided=True)
 
     def _start_doubting(self) -> None:
-        self._begin(True, guide_runs.doubting, guide_runs.show_reliability)
+        self._begin(guide_runs.doubting, guide_runs.show_reliability)
 
     def _start_splitting(self) -> None:
-        labels = self.class_map.value
-        self._begin(
-            False, lambda scene: guide_runs.splitting(scene, labels), guide_runs.show_instances
-        )
+        show = guide_runs.show_instances
+        self._begin(guide_runs.splitting, show, needs_hole=False, guided=True)
 
     # --- variants ---------------------------------------------------------------------------
 
     def _start_drawing(self) -> None:
-        show, seed = self._show_variants, self._drawn
-        self._begin(True, lambda scene: guide_runs.drawing(scene, COUNT), show, seed)
+        order_of = functools.partial(guide_runs.drawing, count=COUNT)
+        self._begin(order_of, self._show_variants, seed=self._drawn)
 
-    def _show_variants(self, scene: Scene, order: Order, drawn: list[Any]) -> str:
-        new = guide_runs.show_variants(scene, order, drawn, self._drawn + 1)
+    def _show_variants(self, scene: Scene, order: Order, planes: Planes, drawn: list[Any]) -> str:
+        new = guide_runs.show_variants(scene, order, planes, drawn, self._drawn + 1)
         self._drawn += len(new)
         self._variants.add(new)
         how = order.how(drawn[-1].record)

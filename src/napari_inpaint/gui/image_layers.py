@@ -1,20 +1,23 @@
-"""Layers to arrays, without Qt: what a mask marks, and whether it fits an image."""
+"""Layers to arrays, without Qt: where a layer lies, and whether a mask fits an image."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from napari.layers import Image, Labels, Layer, Shapes
+from napari.layers import Image, Labels, Layer, Points, Shapes
 
-from napari_inpaint.errors import InpaintError
 from napari_inpaint.gui import messages
 from napari_inpaint.gui.sample_layers import MASK_COLOURS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MaskLayer: TypeAlias = Labels | Shapes
+    Axes = tuple[int, int]  # the two spatial axes of an image in which a plane lies
+    Index = tuple[int, ...]  # its position along the others
+
+MaskLayer: TypeAlias = Labels | Shapes | Points
+COLOURS = 3  # of RGB and of RGBA
 PLACEMENT = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -28,14 +31,30 @@ def spatial_shape(layer: Image | Labels) -> tuple[int, ...]:
     return tuple(pixels(layer).shape[: layer.ndim])
 
 
-def channels(image: Image | None) -> int | None:
-    """Return the length of an image's colour axis: 3 or 4; None if it has none."""
-    return int(pixels(image).shape[-1]) if image is not None and image.rgb else None
+def colours(image: Image | None) -> int | None:
+    """Return how many colours of an image are filled: 3, for its alpha stays; None if grey."""
+    return COLOURS if image is not None and image.rgb else None
+
+
+def plane_of(array: Any, axes: Axes, index: Index) -> Any:
+    """Return a plane of an array, (H, W) or (H, W, C).
+
+    Parameters
+    ----------
+    array : array
+        NumPy (then this is a view of it), or anything that can be indexed like it.
+    axes : tuple of int
+        The two spatial axes in which the plane lies, the lower one first.
+    index : tuple of int
+        Its position along the other spatial axes.
+    """
+    at = iter(index)
+    return array[tuple(slice(None) if i in axes else next(at) for i in range(len(index) + 2))]
 
 
 def mask_problem(mask: MaskLayer, image: Image) -> str | None:
-    """Say why the mask does not fit the image, or None if it does; a Shapes layer always does."""
-    return None if isinstance(mask, Shapes) else fit_problem(mask, image, "mask", "New mask")
+    """Say why the mask does not fit the image, or None if it does; what is drawn always does."""
+    return fit_problem(mask, image, "mask", "New mask") if isinstance(mask, Labels) else None
 
 
 def fit_problem(labels: Labels, image: Image, role: str, button: str) -> str | None:
@@ -61,7 +80,8 @@ def fit_problem(labels: Labels, image: Image, role: str, button: str) -> str | N
             f"one, or press {button}."
         )
     corners = np.vstack([np.zeros(len(shape)), np.diag(np.subtract(shape, 1))])
-    if not np.allclose(_in_pixels(corners, labels, image)[:, -len(shape) :], corners, atol=0.5):
+    matrix, offset = to_pixels(labels, image)
+    if not np.allclose((corners @ matrix.T + offset)[:, -len(shape) :], corners, atol=0.5):
         return (
             f"The {role} “{name}” lies elsewhere than the image: scale or position differ. Copy "
             f"the image's spatial metadata to it, or press {button}."
@@ -69,49 +89,18 @@ def fit_problem(labels: Labels, image: Image, role: str, button: str) -> str | N
     return None
 
 
-def _in_pixels(points: NDArray[Any], layer: MaskLayer, image: Image) -> NDArray[np.float64]:
-    """Return points of a layer, (N, D) in its data, as (N, image.ndim) in the image's pixels."""
-    return np.array([image.world_to_data(layer.data_to_world(point)) for point in points])
+def to_pixels(layer: Layer, image: Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how a layer's data lie in the image's pixels.
 
-
-def hole_of(mask: MaskLayer, image: Image) -> Any:
-    """Return the mask as an array with the image's spatial shape, non-zero = hole."""
-    return _rasterise(mask, image) if isinstance(mask, Shapes) else spread(mask, image)
-
-
-def spread(labels: Labels, image: Image) -> Any:
-    """Return the array of a Labels layer with the image's spatial shape, repeated for slices."""
-    shape, array = spatial_shape(image), pixels(labels)
-    return array if tuple(array.shape) == shape else np.broadcast_to(np.asarray(array), shape)
-
-
-def _rasterise(shapes: Shapes, image: Image) -> NDArray[np.bool_]:
-    """Return what the shapes cover, (..., Y, X) in the image's pixels, True = hole.
-
-    Each shape is filled on the slice on which it was drawn; shapes of a two-dimensional layer
-    are filled on every slice.
+    Returns
+    -------
+    matrix : (image.ndim, layer.ndim) array
+    offset : (image.ndim,) array
+        ``points @ matrix.T + offset`` are the points in pixels.
     """
-    shape = spatial_shape(image)
-    hole = np.zeros(shape, dtype=bool)
-    on_slice: dict[tuple[int, ...], list[tuple[NDArray[Any], str]]] = {}
-    for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True):
-        points = _in_pixels(vertices, shapes, image)
-        where = np.round(points[:, :-2]).astype(int)
-        if shapes.ndim < image.ndim:
-            index: tuple[int, ...] = ()
-        elif (where != where[0]).any():
-            raise InpaintError(
-                f"A shape of “{shapes.name}” does not lie within one slice of “{image.name}”. "
-                "Draw it with the last two axes shown, or use a Labels layer as mask."
-            )
-        else:
-            index = tuple(int(i) for i in where[0])
-        if all(0 <= i < n for i, n in zip(index, shape, strict=False)):
-            on_slice.setdefault(index, []).append((points[:, -2:], kind))
-    for index, drawn in on_slice.items():
-        flat = Shapes([points for points, _ in drawn], shape_type=[kind for _, kind in drawn])
-        hole[index] |= flat.to_labels(shape[-2:]) > 0
-    return hole
+    steps = np.vstack([np.zeros(layer.ndim), np.eye(layer.ndim)])
+    placed = np.array([image.world_to_data(layer.data_to_world(step)) for step in steps])
+    return (placed[1:] - placed[0]).T, placed[0]
 
 
 def show(layer: Layer) -> None:

@@ -12,7 +12,7 @@ from napari_inpaint.arrays.instances import inside_class, split_instances
 from napari_inpaint.arrays.labels import UNDECIDED, VOID
 from napari_inpaint.errors import LabelsError
 from napari_inpaint.gui import messages
-from napari_inpaint.gui.image_layers import brush_size, placement, show, spatial_shape, spread
+from napari_inpaint.gui.image_layers import brush_size, placement, show, spatial_shape
 from napari_inpaint.gui.result_layers import PROVENANCE, beneath_mask
 
 if TYPE_CHECKING:
@@ -177,11 +177,6 @@ def shares(values: NDArray[Any], classes: Sequence[ClassInfo]) -> str:
     named = [f"{classes[at].name} {messages.percent(counts[at] / values.size)}" for at in order[:3]]
     more = f" and {len(order) - 3} more" if len(order) > 3 else ""
     return ", ".join(named) + more
-
-
-def labels_on(labels: Labels, image: Image, planes: Planes) -> NDArray[Any]:
-    """Return a copy of the labels on these planes, (N, h, w)."""
-    return planes.cut(spread(labels, image))
 
 
 def has_boundary(classes: Sequence[ClassInfo]) -> bool:

@@ -13,9 +13,20 @@ NO_IMAGE = (
 )
 NO_MASK = "Press New mask, then paint over what should disappear."
 EMPTY = "Paint over what should disappear. The keys [ and ] change the size of the brush."
+EMPTY_SHAPES = "Draw shapes around what should disappear; all that lies inside is filled."
+SIZES = "Each point is a round hole of its own size; “point size” changes the selected ones."
+EMPTY_POINTS = f"Click on what should disappear. {SIZES}"
 EMPTY_SLICE = "Nothing is painted on this slice. Paint on it, or choose Whole stack."
 NO_SLICE = "The 3D view shows no single slice. Choose Whole stack, or switch to the 2D view."
+LOOKING = "Looking at the mask…"
 READY = "Ready: press Inpaint."
+READY_POINTS = f"{READY} {SIZES}"
+READY_MISSING = "Ready: press Inpaint. The missing values will be filled, no mask is needed."
+READY_BOTH = "Ready: press Inpaint. All missing values will be filled, too."
+READY_SEEKING = (
+    "Ready: press Inpaint. The whole image will be read to find its missing values, and they will "
+    "be filled."
+)
 AGAIN = "The mask is hidden, so that the fill is seen. Edit mask shows it again, to paint more."
 
 YOU_DECIDE = "you decide"  # the label 0: the person leaves it to the model
@@ -25,10 +36,7 @@ NO_GUIDE = (
 )
 MASK_FIRST = "Press New mask, then paint over what should disappear. Or segment the image as it is."
 MASK_NEXT = "Press New mask, then paint over what should be filled anew."
-PAINT_FIRST = (
-    "Paint over what should disappear. The keys [ and ] change the size of the brush. Then press "
-    "Segment."
-)
+THEN_SEGMENT = "Then press Segment."
 SEGMENT = "Press Segment: it names what is seen, and what is believed to stand behind the mask."
 STALE = (
     "The mask has changed since. Press Segment again to see what is believed to stand behind it, "
@@ -40,6 +48,10 @@ COMPARE = "Pick a class to repaint the labels and fill again; every fill is a la
 FLIP = "Flip through the variants with ‹ and ›, then keep one."
 SAME_LAYER = "The labels and the mask are the same layer. Choose another one, or press Segment."
 NO_LABELS = "Press Segment first, or choose a Labels layer."
+NOT_A_NUMBER = (
+    "“{}”, under More options, missing, is no number. Write numbers like -9999, commas between "
+    "several, or nothing."
+)
 LONGEST = 24  # characters of a layer's name in a hint
 SCORES = (
     "More dB and SSIM: nearer to the truth. Less texture distance: less blur.\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_inpaint.gui import messages
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_inpaint.fill.progress import Progress
     from napari_inpaint.gui.image_layers import MaskLayer
     from napari_inpaint.gui.planes import Planes
+    from napari_inpaint.gui.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,16 @@ class Order:
     ----------
     title : str
         What the progress bar says.
+    selection : Selection
+        What is worked on.
     work : callable
-        What runs, all of it outside the main thread.
+        What is done with the planes that were chosen from it, outside the main thread.
     image, mask : layer
-        What it is made of; the mask is None where nothing is hole.
-    planes : Planes
-        The slices of the image that are worked on.
-    only : tuple of int or None
-        The one slice that is worked on; None: all.
+        What it is made of.
     options : Options
         As the form had them.
-    shape : tuple of int
-        The shape of the image's array when the run began.
+    backend : str
+        Name of the backend that is asked, as people say it.
     doing : str
         What the run does, "Filling".
     earlier : mapping or None
@@ -47,23 +47,23 @@ class Order:
     """
 
     title: str
-    work: Callable[[Progress], Any]
+    selection: Selection
+    work: Callable[[Planes, Progress], Any]
     image: Image
     mask: MaskLayer | None
-    planes: Planes
-    only: tuple[int, ...] | None
     options: Options
-    shape: tuple[int, ...]
+    backend: str
     doing: str = "Filling"
     earlier: Mapping[str, Any] | None = None
 
     def is_outdated(self, layers: Any) -> bool:
         """Whether the image was closed, or other data put into it, since the run began."""
-        return self.image not in layers or pixels(self.image).shape != self.shape
+        return self.image not in layers or pixels(self.image).shape != self.selection.array.shape
 
-    def record(self, made: Mapping[str, Any]) -> dict[str, Any]:
+    def record(self, planes: Planes, made: Mapping[str, Any]) -> dict[str, Any]:
         """Return the provenance of what it gave, from the record of the run."""
-        return provenance(self.image, self.mask, made, self.only, self.earlier)
+        mask = self.mask if planes.marked else None
+        return provenance(self.image, mask, made, self.selection.only, self.earlier)
 
     def running(self, done: int, total: int, left: float | None) -> str:
         """Say what happens now: "Filling with telea: 40%, about 3.0 s left"."""
@@ -74,20 +74,15 @@ class Order:
             text += f", about {messages.duration(left)} left"
         return text
 
-    def done(self, filled: Filled) -> str:
+    def done(self, planes: Planes, filled: Filled) -> str:
         """Say what was filled: "Filled 140 px in 1 hole with telea on the CPU in 0.2 s."."""
         count = messages.count
         text = f"Filled {count(filled.pixels, 'px')} in {count(filled.holes, 'hole')}"
         if self.image.ndim > 2:
-            text += f" on {count(len(self.planes.indices), 'slice')}"
+            text += f" on {count(len(planes.indices), 'slice')}"
         return f"{text} {self.how(filled.record)}."
 
     def how(self, made: Mapping[str, Any]) -> str:
         """Say how something was made: "with telea on the CPU in 0.2 s"."""
-        where = messages.device(made["device"])
-        return f"with {self.backend} on the {where} in {messages.duration(made['seconds'])}"
-
-    @property
-    def backend(self) -> str:
-        """The backend's name as people say it."""
-        return messages.backend(self.options.backend)
+        name, where = messages.backend(Path(made["backend"])), messages.device(made["device"])
+        return f"with {name} on the {where} in {messages.duration(made['seconds'])}"

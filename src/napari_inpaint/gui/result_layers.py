@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils import Colormap
 
@@ -92,10 +93,23 @@ def place_result(
         return result
     result.data = data
     result.metadata = {**image.metadata, PROVENANCE: dict(provenance)}
-    for name in PLACEMENT:
-        setattr(result, name, getattr(image, name))
+    _place_like(result, image)
     result.visible = True
     return result
+
+
+def _place_like(layer: Layer, image: Image) -> None:
+    """Let a layer lie where an image lies; what is so already is left, for napari draws anew."""
+    for name in PLACEMENT:
+        before, wanted = getattr(layer, name), getattr(image, name)
+        if name == "affine":
+            same = np.array_equal(before.affine_matrix, wanted.affine_matrix)
+        elif name in ("units", "axis_labels"):
+            same = before == wanted
+        else:
+            same = np.array_equal(before, wanted)
+        if not same:
+            setattr(layer, name, wanted)
 
 
 def place_fill(

@@ -14,7 +14,13 @@ from typing import Any
 from napari.qt.threading import create_worker
 from napari.utils import cancelable_progress
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import (  # type: ignore[attr-defined]
+    QObject,
+    QRunnable,
+    Qt,
+    QThreadPool,
+    Signal,
+)
 
 from napari_inpaint.errors import Cancelled, InpaintError
 from napari_inpaint.fill import device
@@ -25,7 +31,7 @@ BAR = "{l_bar}{bar}| {remaining} left"  # napari shows what stands behind the la
 logger = logging.getLogger(__name__)
 
 # Runs are kept until they end, in the main thread: where the last reference goes, Qt deletes.
-_running: set[Run] = set()
+_running: set[QObject] = set()
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,11 @@ class Run(QObject):
         self.cancel()
 
     def _report(self, done: int, total: int) -> None:
-        """Be the `Progress` of the work, in its thread."""
+        """Be the `Progress` of the work, in its thread; a total of 0 tells nothing yet."""
         if self._cancelled:
             raise Cancelled
-        self._progressed.emit(done, total)
+        if total:
+            self._progressed.emit(done, total)
 
     def _show_progress(self, done: int, total: int) -> None:
         if self._cancelled or self._over:
@@ -170,6 +177,56 @@ def report(error: Exception) -> str:
         message = f"The run failed unexpectedly: {type(error).__name__}: {error}"
     show_error(message)
     return message
+
+
+class _Task(QRunnable):
+    """A function for the thread pool."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        super().__init__()
+        self._function = function
+
+    def run(self) -> None:
+        self._function()
+
+
+class _Question(QObject):
+    """What is found out in another thread, and who is told in the main thread."""
+
+    _answered = Signal(object)
+
+    def __init__(self, ask: Callable[[], Any], tell: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._ask, self._tell = ask, tell
+        self._answered.connect(self._end, Qt.ConnectionType.QueuedConnection)
+        _running.add(self)
+        if (pool := QThreadPool.globalInstance()) is not None:
+            pool.start(_Task(self._begin))
+
+    def _begin(self) -> None:
+        try:
+            answer = self._ask()
+        except Exception as error:
+            logger.exception("A layer could not be read")
+            answer = error
+        self._answered.emit(answer)
+
+    def _end(self, answer: Any) -> None:
+        _running.discard(self)
+        self._tell(answer)
+
+
+def in_background(ask: Callable[[], Any], tell: Callable[[Any], None]) -> None:
+    """Find something out in another thread, unseen by the person.
+
+    Parameters
+    ----------
+    ask : callable
+        Called in another thread.
+    tell : callable
+        Called in the main thread with what `ask` returned, or with the error that it raised.
+    """
+    _Question(ask, tell)
 
 
 def find_devices(on_found: Callable[[list[str], device.ResolvedDevice], None]) -> None:

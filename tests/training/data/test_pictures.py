@@ -85,7 +85,7 @@ def test_a_hot_pixel_does_not_darken_the_rest():
     apart = np.ones(grey.shape, bool)
     apart[3, 4] = False
     difference = np.abs(stretch(hot)[apart].astype(float) - stretch(grey)[apart])
-    assert difference.max() < 0.02 * 65535
+    assert difference.max() < 0.1 * 65535  # the headroom that limits have beyond percentiles
 
 
 def test_constant_grey_is_loaded():

@@ -1,0 +1,215 @@
+"""What a run works on: taken down when a button is pressed, read in the run's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_inpaint.errors import InpaintError, ShapeError
+from napari_inpaint.gui.image_layers import COLOURS, mask_problem, pixels, spatial_shape
+from napari_inpaint.gui.kinds import Missing
+from napari_inpaint.gui.marks import Held, Marks, Spot, all_positions, marks_of
+from napari_inpaint.gui.planes import Planes, lazy, planes_last
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+    from napari_inpaint.gui.image_layers import Axes, Index, MaskLayer
+    from napari_inpaint.gui.planes import Box
+
+MARGIN = 512  # px around the holes that are read of an image that is not in memory
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen, so that no layer has to be looked at any more.
+
+    Attributes
+    ----------
+    array : array
+        The image.
+    shape : tuple of int
+        The image's spatial shape.
+    axes : tuple of int
+        Its two axes in which a plane lies.
+    only : tuple of int or None
+        Position of the one plane to work on; None: all that have a hole.
+    marks : Marks or None
+        What the mask marks; None without a mask.
+    missing : Missing or None
+        Which pixels of the image are hole besides; None: none.
+    labels : Held or None
+        What guides the fill.
+    needs_hole : bool
+        Whether there is nothing to do where nothing is hole; else all planes are worked on then.
+    """
+
+    array: Any
+    shape: tuple[int, ...]
+    axes: Axes
+    only: Index | None
+    marks: Marks | None
+    missing: Missing | None
+    labels: Held | None
+    needs_hole: bool
+
+    @classmethod
+    def of(
+        cls,
+        image: Image,
+        mask: MaskLayer | None,
+        axes: Axes,
+        only: Index | None = None,
+        *,
+        missing: Missing | None = None,
+        labels: Labels | None = None,
+        needs_hole: bool = True,
+    ) -> Selection:
+        """Take down what is chosen; this takes some ms, whatever the size of the layers.
+
+        Parameters
+        ----------
+        image, mask, axes, only, missing, needs_hole
+            See the attributes.
+        labels : Labels, optional
+            A layer that fits the image.
+
+        Raises
+        ------
+        InpaintError
+            If the mask does not fit the image.
+        """
+        if mask is not None and (problem := mask_problem(mask, image)):
+            raise InpaintError(problem)
+        return cls(
+            *(pixels(image), spatial_shape(image), axes, only),
+            None if mask is None else marks_of(mask, image),
+            missing,
+            None if labels is None else Held.of(labels, image),
+            needs_hole,
+        )
+
+    @property
+    def shared(self) -> bool:
+        """Whether what is painted before `read` has ended would be read, too."""
+        return any(each is not None and each.shared for each in (self.marks, self.labels))
+
+    @property
+    def letters(self) -> str:
+        """What the axes of the planes are, "ZYX" or "ZYXC"."""
+        return "ZYXC" if len(self.array.shape) > len(self.shape) else "ZYX"
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the image is; else only what is needed of it is read."""
+        return isinstance(self.array, np.ndarray)
+
+    def read(self, check: Callable[[], None] = lambda: None) -> Planes:
+        """Choose the planes to work on, and copy what is hole there.
+
+        Of an image that is not in memory little is read: where the mask marks something, and
+        values that mean missing were not named, missing pixels count around the marks only.
+
+        Parameters
+        ----------
+        check : callable
+            Called now and then; what it raises ends the reading.
+
+        Raises
+        ------
+        InpaintError
+            If nothing is hole there, or the mask covers a plane.
+        """
+        marked = self._marked(check)
+        everywhere = not marked and not self.needs_hole
+        missing = {} if everywhere else self._missing(check, self.in_memory or not marked)
+        every = self._positions(all_positions(self.shape, self.axes))
+        indices = [*every] if everywhere else sorted(marked.keys() | missing.keys())
+        if not indices:
+            raise InpaintError(self._nothing())
+        height, width = (self.shape[axis] for axis in self.axes)
+        box = (slice(0, height), slice(0, width))
+        if not self.in_memory and not everywhere:
+            box = _around([*marked.values(), *missing.values()], box)
+        hole = np.zeros((len(indices), *(cut.stop - cut.start for cut in box)), bool)
+        for plane, index in zip(hole, indices, strict=True):
+            if index in marked:
+                marked[index].draw(plane, (box[0].start, box[1].start))
+        labels = None
+        if self.labels is not None:
+            read = [self.labels.plane(self.axes, index)[box] for index in indices]
+            labels = np.stack(read)
+        return Planes(self._source(), self.axes, indices, box, hole, bool(marked), labels)
+
+    def _positions(self, every: Iterable[Index]) -> Iterable[Index]:
+        return every if self.only is None else [self.only]
+
+    def _marked(self, check: Callable[[], None]) -> dict[Index, Spot]:
+        """Return what is marked on the planes on which something is."""
+        spots: dict[Index, Spot] = {}
+        if self.marks is None:
+            return spots
+        for index in self._positions(self.marks.positions(self.axes)):
+            check()
+            spot = self.marks.spot(self.axes, index)
+            if spot is None:
+                continue
+            if spot.hole.size == self._plane_size and spot.hole.all():
+                raise ShapeError(_covered(self.marks.name, index))
+            spots[index] = spot
+        return spots
+
+    def _missing(self, check: Callable[[], None], seek: bool) -> dict[Index, Spot]:
+        """Return what is missing on the planes on which something is, where that is looked for."""
+        spots: dict[Index, Spot] = {}
+        missing, source = self.missing, self._source()
+        if missing is None or not missing.possible(source) or not (seek or missing.values):
+            return spots
+        for index in self._positions(all_positions(self.shape, self.axes)):
+            check()
+            there = missing.where(np.asarray(source[index]))
+            if there is not None:
+                spots[index] = Spot.of(there)
+        return spots
+
+    @property
+    def _plane_size(self) -> int:
+        return self.shape[self.axes[0]] * self.shape[self.axes[1]]
+
+    def _source(self) -> Any:
+        array = self.array if self.in_memory else lazy(self.array)
+        source = planes_last(array, self.axes, len(self.shape))
+        return source[..., :COLOURS] if self.letters.endswith("C") else source
+
+    def _nothing(self) -> str:
+        """Say that nothing is hole."""
+        where = "" if self.only is None or len(self.shape) == 2 else " on this slice"
+        if self.marks is None:
+            return f"No pixel is missing{where}. Choose a mask, or press New mask and paint."
+        return f"The mask “{self.marks.name}” is empty{where}. Paint over what should be filled."
+
+
+def _around(spots: list[Spot], box: Box) -> Box:
+    """Return the box around spots, with what a model may look at, that lies in a box."""
+    rows, columns = box
+    return (
+        slice(
+            max(min(each.top for each in spots) - MARGIN, rows.start),
+            min(max(each.bottom for each in spots) + MARGIN, rows.stop),
+        ),
+        slice(
+            max(min(each.left for each in spots) - MARGIN, columns.start),
+            min(max(each.right for each in spots) + MARGIN, columns.stop),
+        ),
+    )
+
+
+def _covered(name: str, index: Index) -> str:
+    where = f" at slice {', '.join(map(str, index))}" if index else ""
+    return (
+        f"The mask “{name}” covers the whole image{where}: nothing known is left to fill it "
+        "from. Mask less of it."
+    )
