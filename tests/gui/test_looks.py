@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
 from napari_inpaint.gui import looks as module
-from napari_inpaint.gui.base_widget import painted_region
+from napari_inpaint.gui.base_choice import painted_region
 from napari_inpaint.gui.kinds import Marked, Missing
 from napari_inpaint.gui.looks import Looks
 

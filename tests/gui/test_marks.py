@@ -8,7 +8,8 @@ from napari.layers import Image, Labels, Points, Shapes
 
 from napari_inpaint.errors import InpaintError
 from napari_inpaint.gui.image_layers import mask_problem, plane_of
-from napari_inpaint.gui.marks import last_two, marks_of
+from napari_inpaint.gui.marks import last_two
+from napari_inpaint.gui.selection import marks_of
 
 
 def hole_of(mask, image, axes=None) -> np.ndarray:

@@ -11,7 +11,8 @@ from napari.layers import Labels
 
 from napari_inpaint.errors import InpaintError
 from napari_inpaint.gui import guide_runs, label_layers, messages
-from napari_inpaint.gui.base_widget import LayerWidget, follow, how_to_mark
+from napari_inpaint.gui.base_choice import follow, how_to_mark
+from napari_inpaint.gui.base_widget import LayerWidget
 from napari_inpaint.gui.guide_form import COUNT, DOUBTS, SPLIT, GuideForm
 from napari_inpaint.gui.guide_runs import Scene
 from napari_inpaint.gui.image_layers import fit_problem, show

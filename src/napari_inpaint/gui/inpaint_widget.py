@@ -14,8 +14,9 @@ from napari_inpaint.fill.inpaint import Filled, fill_image
 from napari_inpaint.fill.plan import plan
 from napari_inpaint.gui import messages
 from napari_inpaint.gui.backend_field import AUTO
+from napari_inpaint.gui.base_choice import how_to_mark
 from napari_inpaint.gui.base_form import SLICE, STACK
-from napari_inpaint.gui.base_widget import LayerWidget, how_to_mark
+from napari_inpaint.gui.base_widget import LayerWidget
 from napari_inpaint.gui.form_parts import row
 from napari_inpaint.gui.image_layers import pixels
 from napari_inpaint.gui.order import Order

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Points, Shapes
 
 from napari_inpaint.errors import InpaintError, ShapeError
+from napari_inpaint.gui.drawn import Discs, Outlines
 from napari_inpaint.gui.image_layers import COLOURS, mask_problem, pixels, spatial_shape
 from napari_inpaint.gui.kinds import Missing
-from napari_inpaint.gui.marks import Held, Marks, Spot, all_positions, marks_of
+from napari_inpaint.gui.marks import Held, Marks, Painted, Spot, all_positions
 from napari_inpaint.gui.planes import Planes, lazy, planes_last
 
 if TYPE_CHECKING:
@@ -213,3 +215,12 @@ def _covered(name: str, index: Index) -> str:
         f"The mask “{name}” covers the whole image{where}: nothing known is left to fill it "
         "from. Mask less of it."
     )
+
+
+def marks_of(mask: MaskLayer, image: Image) -> Marks:
+    """Take down what a mask marks now; a mask that fits the image (see `mask_problem`)."""
+    if isinstance(mask, Shapes):
+        return Outlines.of(mask, image)
+    if isinstance(mask, Points):
+        return Discs.of(mask, image)
+    return Painted(mask.name, spatial_shape(image), Held.of(mask, image))
