@@ -182,3 +182,11 @@ def test_largest_floats_stay_finite(dtype):
     assert unit.max() <= 1
     ends = intensity.from_unit(np.array([[0.0], [1.0]], np.float32), limits, np.dtype(dtype))
     assert np.isfinite(ends).all()
+
+
+@pytest.mark.parametrize("top", [1.02, 1.5, 8.0])
+def test_floats_that_go_a_little_beyond_one_are_not_of_255(top):
+    pixels = np.linspace(0.01, top, 192, dtype=np.float32).reshape(8, 8, 3)
+    limits = intensity.limits_of(pixels, HOLE, HOLE, photo=True)
+    assert (limits.high > top * 0.9).all()
+    assert (limits.high <= pixels.max()).all()

@@ -170,3 +170,13 @@ def test_noise_on_a_slope_is_not_hot_at_the_border_either():
     frames = (slope + rng.normal(0, 5, (12, 160, 120))).astype(np.uint16)
     assert not masks.hot_pixels(frames, stack=True).any()
     assert not masks.hot_pixels(frames).any()
+
+
+@pytest.mark.parametrize("value", [-3.4028234663852886e38, -3.4028e38, -3.40282306e38])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_least_float_means_missing_however_it_is_rounded(dtype, value):
+    pixels = np.full((4, 4, 1), 5, dtype)
+    pixels[1, 2] = np.finfo(np.float32).min
+    expected = np.zeros((4, 4), bool)
+    expected[1, 2] = True
+    np.testing.assert_array_equal(masks.missing_pixels(pixels, [value]), expected)

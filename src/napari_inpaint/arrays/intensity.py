@@ -20,6 +20,7 @@ PERCENTILES = (0.5, 99.5)
 HEADROOM = 0.1  # of the span, on either side: fills may exceed what most pixels have
 RIM = 3  # px: known pixels so near to a hole are its rim
 CAMERAS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)  # full scales, 8 to 16 bits
+DARK = 25.0  # of 255: floats that are all darker are rather 0 to 1 that goes a little beyond
 SAMPLE = 1 << 14  # known pixels that suffice for a percentile
 # two of these still have a finite difference
 _LARGEST = float(np.finfo(np.float64).max) / 4
@@ -95,8 +96,9 @@ def limits_of(
     -----
     Bool has 0 and 1, and photographs have their full scale: 0 and 255, the same everywhere; in 16
     bits the least full scale of a camera (8, 10, 12, 14, 16 bits) that holds the known pixels, so
-    that an 8-bit picture and its 16-bit twin fill alike; as floats 1, or 255. All else has, channel
-    by channel, robust percentiles of the known pixels, with headroom.
+    that an 8-bit picture and its 16-bit twin fill alike; as floats 1 or 255, whichever the known
+    pixels look like. All else has, channel by channel, robust percentiles of the known pixels, with
+    headroom.
 
     The limits always contain what is known at the rim of the hole, so that a bright structure that
     runs into it is not cut, and stay within what is known, so that no fill exceeds what the sensor
@@ -134,8 +136,8 @@ def _full_scale(dtype: np.dtype[Any], least: float, most: float) -> float | None
     """Return what white is in a photograph; None where its numbers are none of a photograph."""
     if dtype == np.uint16:
         return next(scale for scale in CAMERAS if most <= scale)
-    if dtype.kind == "f" and least >= 0:
-        return next((scale for scale in (1.0, 255.0) if most <= scale), None)
+    if dtype.kind == "f" and least >= 0 and (most <= 1 or DARK < most <= 255):
+        return 1.0 if most <= 1 else 255.0
     return None
 
 

@@ -19,6 +19,8 @@ Hole = npt.NDArray[np.bool_]
 
 SHARED = 4  # pixels that have the greatest value: less may be chance
 OUTSTANDING = 8  # deviations
+HUGE = 1e30  # towards the end of float32: no data, and often rounded where it is named
+ROUGHLY = 1e-3  # of a huge value
 ROUNDED = 0.5  # levels: the deviation of integers, at least
 
 
@@ -57,15 +59,24 @@ def missing_pixels(pixels: npt.NDArray[Any], values: Sequence[float] = ()) -> Ho
 
     Missing are pixels with a NaN or infinite channel, and those that have one of ``values``: in
     all channels, where these are three of unsigned integers, for there a single 0 or 255 is a
-    colour; in any channel else.
+    colour; in any channel else. Values beyond 1e30 are compared roughly: the least float32, a
+    common one, is often rounded where it is named.
     """
     missing: Hole | None = None
+    largest = math.inf
     if pixels.dtype.kind == "f":
+        largest = float(np.finfo(pixels.dtype).max)
         finite = np.isfinite(pixels)
         missing = None if finite.all() else ~finite.all(axis=-1)
     together = np.all if pixels.dtype.kind == "u" and pixels.shape[-1] == 3 else np.any
     for value in filter(math.isfinite, values):
-        here: Hole = together(pixels == pixels.dtype.type(value), axis=-1)
+        if abs(value) > largest * (1 + ROUGHLY):
+            continue
+        if abs(value) < HUGE:
+            same = pixels == pixels.dtype.type(value)
+        else:
+            same = np.abs(pixels.astype(np.float64) / value - 1) < ROUGHLY
+        here: Hole = together(same, axis=-1)
         if here.any():
             missing = here if missing is None else missing | here
     return missing
