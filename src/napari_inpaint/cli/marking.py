@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_inpaint.arrays import intensity, masks
 from napari_inpaint.arrays.axes import Axes, parse
+from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.cli import batch, jobs
 from napari_inpaint.cli.console import make_folder
 from napari_inpaint.cli.jobs import Job
@@ -17,8 +18,6 @@ from napari_inpaint.files import formats
 from napari_inpaint.files import labels as label_files
 from napari_inpaint.files.picture import Picture
 from napari_inpaint.fill.progress import Progress
-
-Hole = NDArray[np.bool_]
 
 
 def mask(args: argparse.Namespace) -> int:

@@ -6,14 +6,13 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_inpaint.arrays.axes import Axes
+from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.errors import FileError
 from napari_inpaint.files import formats
 from napari_inpaint.files.picture import Picture
 
-Hole = NDArray[np.bool_]
 Places = tuple[int, ...]
 """For each axis of a mask, the place among the picture's axes of the one that it is."""
 

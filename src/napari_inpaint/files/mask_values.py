@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_inpaint.arrays import masks
+from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.errors import FileError
 from napari_inpaint.files.picture import Picture
-
-Hole = NDArray[np.bool_]
 
 EDGE = 2  # px: edges that are a little soft are no wider
 BETWEEN = 0.05  # of the pixels: a mask of two ends has no more between them

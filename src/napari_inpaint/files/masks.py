@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_inpaint.arrays.axes import parse
+from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.errors import FileError
 from napari_inpaint.files import formats, mask_axes, mask_values
 from napari_inpaint.files.mask_axes import Pair
 from napari_inpaint.files.picture import Picture
-
-Hole = NDArray[np.bool_]
 
 LARGEST = 0.5  # of a mask's pixels: more hole than this looks inverted
 CLEAR = 0.6  # of a mask's pixels: the larger of two parts is clearly so from here on

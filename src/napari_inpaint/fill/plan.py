@@ -45,7 +45,8 @@ class Options:
     backend : str or path
         A name from ``list_backends()``, a path to a ``.pt`` file, or "auto": what has the best
         scores among what ships for photos, if there are three colours, else for fluorescence (see
-        ``backends.auto.choose_backend``).
+        ``backends.auto.choose_backend``), and no backend for holes up to four pixels wide, unless
+        labels guide the fill (see ``fill.thin``).
     device : str
         "auto", "cpu", "cuda", "cuda:1" or "mps".
     axes : str or None
