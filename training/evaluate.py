@@ -2,12 +2,13 @@
 
 What is named is a file, or a backend that is installed (``coherence patchmatch``). All go the
 plugin's own way, on the CPU; ``scores/cases.py`` says what is measured, and on what. ``--upscale``
-scores enlarging instead.
+scores enlarging instead; ``--stacks DIR`` scores "auto" on stacks, see ``scores/stacks.py``.
 """
 
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from training.data.drawn import SCENES, validation_scenes
 from training.data.holes import AREA_BINS
 from training.data.pictures import Picture, highest_class, in_8_bits, load_planes
 from training.export import record_scores
-from training.scores import upscaling
+from training.scores import stacks, upscaling
 from training.scores.cases import (
     Case,
     Row,
@@ -190,11 +191,15 @@ def read_arguments() -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="folder of pictures, or a stack of planes")
     source.add_argument("--drawn", choices=SCENES, help="scenes drawn by a program, without data")
+    source.add_argument("--stacks", type=Path, help="folder of stacks, slices first")
     parser.add_argument("--split", default="", help="name of a list in training/data/splits")
     parser.add_argument("--all", action="store_true", help="all pictures, not the validation side")
     parser.add_argument("--instances", action="store_true", help="the labels are instances")
     parser.add_argument("--pictures", type=at_least(1), default=48, help="at most this many")
     parser.add_argument("--size", type=at_least(32), default=256, help="side of the squares, px")
+    parser.add_argument(
+        "--slices", type=at_least(3), default=16, help="at most so many of each stack"
+    )
     parser.add_argument("--upscale", action="store_true", help="score enlarging by 2, 3 and 4")
     parser.add_argument("--fid", type=Path, metavar="INCEPTION", help="inception-2015-12-05.pt")
     parser.add_argument(
@@ -265,6 +270,12 @@ def record(name: str, backend: Backend, protocol: str, scores: dict[str, dict[st
 def main() -> None:
     """Read the command line and score."""
     args = read_arguments()
+    if args.stacks:
+        found = stacks.score_stacks(args.stacks, args.slices, args.size)
+        print(stacks.stack_tables(found))
+        if args.json:
+            args.json.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n")
+        return
     if args.all and args.record:
         raise ValueError("--record is for pictures that no training saw. Leave --all out.")
     pictures = read_pictures(args)

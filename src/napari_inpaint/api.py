@@ -65,13 +65,15 @@ def inpaint(
         its own ("patchmatch") takes any numbers, 0 = undecided. Shape of the image's spatial
         axes, or (Y, X) for a whole stack. They count in the hole and in its context.
     report : bool
-        Return a `Filled`: the image, all that was hole, and the record of what made it.
+        Return a `Filled`: the image, all that was hole, the expected error of every filled pixel
+        in the image's units, how much each candidate counted, and the record of what made it.
     progress : callable, optional
         Called with (done, total) hole pixels between batches. What it raises ends the run:
         ``napari_inpaint.errors.Cancelled``, to cancel. Not called for lazy arrays.
     **options
-        backend, device, axes, dilate, feather, context, strategy, batch_size, seed, missing and
-        fill_missing: see ``napari_inpaint.fill.plan.Options``, which has every default.
+        backend, device, axes, along, max_gap, dilate, feather, context, strategy, batch_size,
+        seed, missing and fill_missing: see ``napari_inpaint.fill.plan.Options``, which has every
+        default.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def inpaint(
                 "computed. Take one slice at a time: inpaint(numpy.asarray(image[t]), …)."
             )
         return fill_lazily(settled, image, mask, labels)
-    filled: Filled = fill_image(settled, image, mask, labels, progress)
+    filled: Filled = fill_image(settled, image, mask, labels, progress, error=report)
     return replace(filled, hole=filled.hole.copy()) if report else filled.image
 
 

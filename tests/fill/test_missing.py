@@ -88,10 +88,10 @@ def test_slice_that_is_missing_wholly_is_left_where_only_the_masked_is_asked_for
     assert np.isnan(filled[1]).all()
     assert np.isfinite(filled[[0, 2]]).all()
     with pytest.raises(ShapeError, match="Z=1"):
-        ni.inpaint(stack, mask, backend="telea")
+        ni.inpaint(stack, mask, backend="telea", along="none")
     mask[1, 5, 5] = True
     with pytest.raises(ShapeError, match="Z=1"):
-        ni.inpaint(stack, mask, backend="telea", fill_missing="masked")
+        ni.inpaint(stack, mask, backend="telea", along="none", fill_missing="masked")
 
 
 def test_only_the_mask_grows_where_only_the_masked_is_filled():

@@ -61,6 +61,12 @@ def crop(array: npt.NDArray[Any], box: Box) -> npt.NDArray[Any]:
     return array[rows[:, np.newaxis], columns]
 
 
+def crop_slices(slices: npt.NDArray[Any], box: Box, leading: int) -> npt.NDArray[Any]:
+    """Return what (*N, H, W, …) slices have in a box, where N has so many axes."""
+    plane = (leading, leading + 1)
+    return np.moveaxis(crop(np.moveaxis(slices, plane, (0, 1)), box), (0, 1), plane)
+
+
 def _reflected(start: int, stop: int, length: int) -> npt.NDArray[np.int_]:
     """Return indices that run back at both borders, as often as it takes."""
     at = np.arange(start, stop) % (2 * length)

@@ -178,10 +178,18 @@ def from_unit(
 ) -> npt.NDArray[Any]:
     """Map (..., C) float32 back to pixels; integers are rounded, all are clipped to their type."""
     values = limits.low + np.clip(unit, 0, 1).astype(np.float64) * (limits.high - limits.low)
+    return as_type(values, dtype)
+
+
+def as_type(values: npt.NDArray[np.floating], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return values as pixels: integers are rounded, all are clipped to what their type holds."""
+    result: npt.NDArray[Any]
     if dtype == np.bool_:
-        return values >= 0.5
-    if dtype.kind == "f":
+        result = values >= 0.5
+    elif dtype.kind == "f":
         largest = float(np.finfo(dtype).max)
-        return np.clip(values, -largest, largest).astype(dtype)
-    bounds = np.iinfo(dtype)
-    return np.clip(np.rint(values), bounds.min, bounds.max).astype(dtype)
+        result = np.clip(values, -largest, largest).astype(dtype)
+    else:
+        bounds = np.iinfo(dtype)
+        result = np.clip(np.rint(values), bounds.min, bounds.max).astype(dtype)
+    return result

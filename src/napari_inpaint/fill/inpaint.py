@@ -18,13 +18,18 @@ from napari_inpaint.arrays.labels import Labels, stack_labels
 from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.arrays.regions import Region, count_holes, regions
 from napari_inpaint.errors import ShapeError
+from napari_inpaint.fill.blocks import Slices
+from napari_inpaint.fill.candidates import Fill
 from napari_inpaint.fill.multiscale import Scale, fill_large
 from napari_inpaint.fill.plan import Options, Plan
+from napari_inpaint.fill.predictor import Predictor
 from napari_inpaint.fill.progress import Progress, ignore, share_of
+from napari_inpaint.fill.stacks import fill_stacks
 from napari_inpaint.fill.thin import fill_thin, thin_holes
 
-THIN = "thin plate"
-"""What a record names as backend where all holes were thin, and none was asked."""
+THIN, JURY = "thin plate", "jury"
+"""What a record names as backend where no single one was asked: all holes were thin; candidates
+were weighed."""
 
 Piece = tuple[tuple[int, ...], Region]
 """Where a slice lies along the leading axes, and a region of it."""
@@ -43,12 +48,23 @@ class Filled:
         grown as the options say. May be a read-only view of the mask.
     record : dict
         What made it; see `Plan.record`. Besides, thin: how many pixels of thin holes were filled
-        without the backend.
+        without the backend; and where candidates were weighed, shares: by their names, how much
+        each counted.
+    error : float32 array or None
+        The expected error of each filled pixel, in the image's units and of its shape, 0 where
+        nothing was filled; None, unless it was asked for and can be told.
     """
 
     image: npt.NDArray[Any]
     hole: Hole
     record: dict[str, Any]
+    error: npt.NDArray[np.float32] | None = None
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """How much each candidate counted; they sum to 1, or there are none."""
+        shares: dict[str, float] = self.record.get("shares", {})
+        return shares
 
     @functools.cached_property
     def pixels(self) -> int:
@@ -89,6 +105,9 @@ def fill_image(
     mask: npt.ArrayLike | None,
     labels: npt.ArrayLike | None = None,
     progress: Progress | None = None,
+    *,
+    error: bool = False,
+    core: Slices | None = None,
 ) -> Filled:
     """Fill the holes of an array.
 
@@ -100,15 +119,19 @@ def fill_image(
         As ``napari_inpaint.inpaint`` takes them; without a mask only missing pixels are hole.
     progress : callable, optional
         Called with (done, total) hole pixels; see `Progress`.
+    error : bool
+        Whether to tell the expected error, too.
+    core : tuple of slice, optional
+        Which slices along the plan's neighbour axes are filled; the others are only seen.
 
     Raises
     ------
     InpaintError
         Before the backend is loaded, if something does not fit; while it runs, if it fails.
     """
-    holes = find_holes(plan, image, mask)
+    holes = find_holes(plan, image, mask, core)
     guiding = plan.guiding(None if labels is None else np.asarray(labels))
-    filled = fill_holes(plan, np.asarray(image), holes, guiding, progress)
+    filled = fill_holes(plan, np.asarray(image), holes, guiding, progress, error=error, core=core)
     if not isinstance(image, np.ma.MaskedArray):
         return filled
     still = np.ma.getmaskarray(image).copy()
@@ -116,10 +139,13 @@ def fill_image(
     return replace(filled, image=np.ma.MaskedArray(filled.image, still))
 
 
-def find_holes(plan: Plan, image: npt.ArrayLike, mask: npt.ArrayLike | None) -> Holes:
+def find_holes(
+    plan: Plan, image: npt.ArrayLike, mask: npt.ArrayLike | None, core: Slices | None = None
+) -> Holes:
     """Tell what is hole: the mask, missing pixels, and dilation of both.
 
-    Missing is what `missing_pixels` says, and what a masked array masks, in any channel.
+    Missing is what `missing_pixels` says, and what a masked array masks, in any channel. With a
+    core, nothing outside of it is to be filled.
 
     Raises
     ------
@@ -136,7 +162,9 @@ def find_holes(plan: Plan, image: npt.ArrayLike, mask: npt.ArrayLike | None) -> 
     marked = np.broadcast_to(np.False_, view.shape[:-1])
     if mask is not None:
         marked = axes.mask_view(masks.as_hole(np.asarray(mask)))
-    fill, unknown, full = marked, marked, []
+    fill: Hole = marked
+    unknown: Hole = marked
+    full = []
     keeps = options.fill_missing == "masked"
     for index in np.ndindex(view.shape[:-3]):
         here, missing = marked[index], masks.missing_pixels(view[index], options.missing)
@@ -153,12 +181,42 @@ def find_holes(plan: Plan, image: npt.ArrayLike, mask: npt.ArrayLike | None) -> 
             unknown[index] = lost
         if chosen.any() and lost.all():
             full.append(index)
-    if full:
-        raise ShapeError(_nothing_known(full, axes))
-    return Holes(fill, unknown if keeps else fill)
+    unknown = unknown if keeps else fill
+    if core is not None:
+        inside = _inside(plan, core, fill.shape)
+        full = [index for index in full if inside[index].any()]
+        fill = fill & inside
+    if full := [index for index in full if not _has_neighbours(plan, unknown, index)]:
+        raise ShapeError(_nothing_known(full, plan))
+    return Holes(fill, unknown)
 
 
-def _nothing_known(full: list[tuple[int, ...]], axes: Axes) -> str:
+def _inside(plan: Plan, core: Slices, shape: tuple[int, ...]) -> Hole:
+    """Return which pixels (leading…, Y, X) lie in a core."""
+    at: list[slice] = [slice(None)] * len(shape)
+    for letter, part in zip(plan.neighbours, core, strict=True):
+        at[plan.axes.leading.index(letter)] = part
+    inside = np.zeros(shape, bool)
+    inside[tuple(at)] = True
+    return inside
+
+
+def _has_neighbours(plan: Plan, unknown: Hole, index: tuple[int, ...]) -> bool:
+    """Return whether a slice of which nothing is known can be filled from its neighbours."""
+    for letter in plan.neighbours:
+        axis = plan.axes.leading.index(letter)
+        line = tuple(slice(None) if each == axis else at for each, at in enumerate(index))
+        known = np.flatnonzero(~unknown[line].all(axis=(-2, -1)))
+        before, after = known[known < index[axis]], known[known > index[axis]]
+        first = before[-1] if len(before) else -1
+        last = after[0] if len(after) else unknown.shape[axis]
+        if len(known) and last - first - 1 <= plan.options.max_gap:
+            return True
+    return False
+
+
+def _nothing_known(full: list[tuple[int, ...]], plan: Plan) -> str:
+    axes = plan.axes
     cause = "The mask (with NaN and infinite pixels, which are always hole) covers"
     if not axes.leading:
         return f"{cause} the whole image: nothing known is left to go by. Mask less of it."
@@ -167,6 +225,13 @@ def _nothing_known(full: list[tuple[int, ...]], axes: Axes) -> str:
         for index in full
     ]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    if plan.neighbours:
+        gap = plan.options.max_gap
+        return (
+            f"{cause} these slices wholly: {shown}, and nothing known is near enough: only up to "
+            f"{gap} missing slices in a row are filled from their neighbours. Mask less of them, "
+            "leave them out, or raise max_gap."
+        )
     return (
         f"{cause} these slices wholly: {shown}. Each slice is seen by itself, so nothing known "
         "is left to go by. Mask less of them, or leave them out."
@@ -179,6 +244,9 @@ def fill_holes(
     holes: Holes,
     labels: Labels | None = None,
     progress: Progress | None = None,
+    *,
+    error: bool = False,
+    core: Slices | None = None,
 ) -> Filled:
     """Fill what is hole, as it is: nothing is added to it.
 
@@ -186,22 +254,65 @@ def fill_holes(
     ----------
     labels : (leading…, Y, X) uint16 array, optional
         Classes to be guided by, counted from 1; 0 leaves a pixel to the backend.
+    error, core
+        As in `fill_image`.
     """
     start, progress = time.perf_counter(), progress or ignore
-    options, scale, predictor = plan.options, plan.scale, plan.predictor()
+    predictor = plan.predictor()
     result = np.array(pixels, order="K", copy=True, subok=False)
-    target, photo = plan.axes.image_view(result), plan.axes.is_photo
+    target = plan.axes.image_view(result)
+    more: dict[str, Any] = {}
     total, thin = int(np.count_nonzero(holes.fill)), 0
     if total:
         progress(0, total)
+    errors = np.zeros(result.shape, np.float32) if error and plan.neighbours else None
     rest = holes
-    if plan.fills_thin and labels is None:
-        rest, thin = _fill_thin_holes(target, holes)
-    pieces = _pieces(rest, scale)
+    if plan.neighbours:
+        gaps = holes.unknown.all(axis=(-2, -1), keepdims=True)
+        rest = Holes(holes.fill & ~gaps, holes.unknown)
+    if not plan.weighs:
+        if plan.fills_thin and labels is None:
+            rest, thin = _fill_thin_holes(target, rest)
+        if thin:
+            progress(thin, total)
+        asked = _fill_regions(plan, predictor, target, rest, labels, progress, thin, total)
+        if total and not asked:
+            more = {"backend": THIN, "device": "cpu"}
+    if total and (plan.weighs or (plan.neighbours and gaps.any())):
+        view = None if errors is None else plan.axes.image_view(errors)
+        also = _by_slices(plan, predictor)
+        shares = fill_stacks(plan, target, holes.fill, holes.unknown, also, view, progress, core)
+        more = {"shares": shares} | ({"backend": JURY} if plan.weighs else {})
+    record = plan.record(predictor, time.perf_counter() - start) | {"thin": thin} | more
+    return Filled(result, plan.axes.image_order(holes.fill), record, errors)
+
+
+def _by_slices(plan: Plan, predictor: Predictor) -> dict[str, Fill]:
+    """Return the plan's backend as a fill of slices in [0, 1], by its name."""
+
+    def fill(slices: npt.NDArray[np.float32], hole: Hole) -> npt.NDArray[np.float32]:
+        filled = slices.copy()
+        total = int(np.count_nonzero(hole))
+        _fill_regions(plan, predictor, filled, Holes(hole, hole), None, ignore, 0, total)
+        return filled
+
+    return {plan.backend.info.name: fill}
+
+
+def _fill_regions(
+    plan: Plan,
+    predictor: Predictor,
+    target: npt.NDArray[Any],
+    holes: Holes,
+    labels: Labels | None,
+    progress: Progress,
+    done: int,
+    total: int,
+) -> bool:
+    """Fill holes in place with the backend, slice by slice; return whether there were any."""
+    options, scale, photo = plan.options, plan.scale, plan.axes.is_photo
+    pieces = _pieces(holes, scale)
     sizes = [int(np.count_nonzero(region.own)) for _, region in pieces]
-    done = thin
-    if thin:
-        progress(done, total)
     for batch in _batches(pieces, sizes, scale, options):
         size = sum(own for _, own in batch)
         scaled = [
@@ -228,10 +339,7 @@ def fill_holes(
             each.composite(prediction, target[index], options.feather)
         done += size
         progress(done, total)
-    record = plan.record(predictor, time.perf_counter() - start) | {"thin": thin}
-    if total and not pieces:
-        record |= {"backend": THIN, "device": "cpu"}
-    return Filled(result, plan.axes.image_order(holes.fill), record)
+    return bool(pieces)
 
 
 def _fill_thin_holes(target: npt.NDArray[Any], holes: Holes) -> tuple[Holes, int]:

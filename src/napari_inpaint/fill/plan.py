@@ -28,11 +28,13 @@ from napari_inpaint.fill.device import ResolvedDevice, resolve
 from napari_inpaint.fill.multiscale import Scale
 from napari_inpaint.fill.predictor import Predictor
 
+REACH = 4  # slices: neighbours farther away say little; `weightless.neighbours` looks no farther
 STEP = 64  # px: regions have heights and widths that are multiples of this, so that sizes repeat
 CPU_BATCH = 1 << 18  # px: on the CPU, more at once saves no time but delays a cancel
 GPU_BATCH = 1 << 24
 STRATEGIES = ("auto", "crop", "resize")
 FILL_MISSING = ("all", "masked")
+NEIGHBOURS = "TZ"  # along these axes slices are near each other
 GUIDED_FILLS = frozenset({"guide"})
 
 
@@ -51,7 +53,13 @@ class Options:
         "auto", "cpu", "cuda", "cuda:1" or "mps".
     axes : str or None
         One letter an axis, as in "YX", "YXC", "ZYX", "TCZYX". None: a last axis of 3 or 4 behind a
-        (Y, X) at least 16 wide is C, and everything in front is filled slice by slice.
+        (Y, X) at least 16 wide is C, and the axes in front are, from the right, Z, T and others.
+    along : str
+        Along which axes slices see their neighbours: letters, "auto": T and Z, or "none": each
+        slice is filled by itself. A backend that was named fills each slice by itself, but for
+        slices of which nothing is known.
+    max_gap : int
+        So many slices in a row may be missing as wholes, if their neighbours are seen.
     dilate : int
         Grow the hole by this, px.
     feather : int
@@ -83,6 +91,8 @@ class Options:
     backend: str | os.PathLike[str] = "auto"
     device: str = "auto"
     axes: str | None = None
+    along: str = "auto"
+    max_gap: int = 2
     dilate: int = 0
     feather: int = 0
     context: int | None = None
@@ -115,7 +125,7 @@ class Options:
             raise OptionError(
                 f"backend must be a name or the path of a file; got {self.backend!r}."
             )
-        least = {"dilate": 0, "feather": 0, "batch_size": 1, "seed": 0}
+        least = {"dilate": 0, "feather": 0, "batch_size": 1, "seed": 0, "max_gap": 0}
         if self.context is not None:
             least["context"] = 1
         for name, low in least.items():
@@ -129,6 +139,10 @@ class Options:
         if self.fill_missing not in FILL_MISSING:
             raise OptionError(
                 f"fill_missing must be one of {', '.join(FILL_MISSING)}; got {self.fill_missing!r}."
+            )
+        if not isinstance(self.along, str) or not self.along.isalpha():
+            raise OptionError(
+                f'along must be "auto", "none", or letters of axes, as in "Z"; got {self.along!r}.'
             )
         given: Any = self.missing
         values = given if isinstance(given, Sequence) else (given,)
@@ -145,6 +159,18 @@ class Plan:
     backend: Backend
     device: ResolvedDevice
     options: Options
+    neighbours: str = ""
+    """The axes, in the image's order, along which slices see each other."""
+
+    @property
+    def weighs(self) -> bool:
+        """Whether a jury weighs several candidates; else the backend fills, but for gaps."""
+        return self.options.backend == "auto" and bool(self.neighbours)
+
+    @property
+    def halo(self) -> int:
+        """How many slices on either side a slice sees."""
+        return max(REACH, self.options.max_gap + 2)
 
     @property
     def scale(self) -> Scale:
@@ -221,7 +247,7 @@ class Plan:
     def __reduce__(self) -> tuple[Any, ...]:
         # by its name: other processes have backends, and loaded models, of their own
         name = self._backend_name()
-        return _unpickled, (self.axes, name, self.device, self.options)
+        return _unpickled, (self.axes, name, self.device, self.options, self.neighbours)
 
 
 def plan(
@@ -259,12 +285,38 @@ def plan(
     backend = options.backend
     if isinstance(backend, str) and backend == "auto":
         backend = choose_backend(axes.channels if axes.colours == 3 else None, needs)
-    settled = Plan(axes, capable(backend, needs), resolve(options.device), options)
+    neighbours = _neighbours(axes, options, needs)
+    settled = Plan(axes, capable(backend, needs), resolve(options.device), options, neighbours)
     if labels is not None:
         labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
         check_label_dtype(labels.dtype)
         axes.mask_letters(labels.shape, "label map")
     return settled
+
+
+def _neighbours(axes: Axes, options: Options, needs: Collection[str]) -> str:
+    """Return the axes along which slices see each other.
+
+    Raises
+    ------
+    OptionError
+        If axes are named that there are not, or a backend that sees slices by themselves.
+    """
+    named = options.along.upper()
+    if named in ("AUTO", "NONE"):
+        wanted = NEIGHBOURS if named == "AUTO" else ""
+    else:
+        wanted = named
+        lacking = [each for each in named if each not in axes.leading]
+        if lacking or len({*named}) < len(named) or len(named) > 2:
+            raise OptionError(
+                f"along names one or two axes besides Y, X and C; got {options.along!r}, and the "
+                f"image's axes are {axes.letters!r}."
+            )
+    if needs != FILLS:
+        return ""
+    lengths = dict(zip(axes.letters, axes.shape, strict=True))
+    return "".join(each for each in axes.leading if each in wanted and lengths[each] > 1)
 
 
 def capable(backend: str | os.PathLike[str], needs: Collection[str]) -> Backend:
@@ -313,5 +365,7 @@ def _found(backend: str | os.PathLike[str]) -> Backend:
     return registry.get_backend(backend)
 
 
-def _unpickled(axes: Axes, backend: str, device: ResolvedDevice, options: Options) -> Plan:
-    return Plan(axes, _found(backend), device, options)
+def _unpickled(
+    axes: Axes, backend: str, device: ResolvedDevice, options: Options, neighbours: str
+) -> Plan:
+    return Plan(axes, _found(backend), device, options, neighbours)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_inpaint.arrays import masks
+from napari_inpaint.arrays import intensity, masks
 from napari_inpaint.arrays.boxes import Box, bounds, crop
 from napari_inpaint.arrays.masks import Hole
 
@@ -85,12 +85,7 @@ def fill_thin(pixels: npt.NDArray[Any], unknown: Hole, thin: Hole) -> npt.NDArra
     if wide.any():
         inner = wide[at]
         values[inner] = (values[inner] + _coherent(pixels, unknown, np.nonzero(wide))) / 2
-    if pixels.dtype == np.bool_:
-        return values >= 0.5
-    if pixels.dtype.kind == "f":
-        return values.astype(pixels.dtype)
-    limits = np.iinfo(pixels.dtype)
-    return np.clip(np.rint(values), limits.min, limits.max).astype(pixels.dtype)
+    return intensity.as_type(values, pixels.dtype)
 
 
 def _plate(pixels: npt.NDArray[Any], unknown: Hole, at: Places) -> Values:

@@ -1,0 +1,203 @@
+"""Which candidate to believe, and how far: measured where the truth is known.
+
+Shapes like the holes are laid over known pixels (pseudo-holes), and all candidates fill them too.
+With e the errors of the candidates there, the weights of the mix are those that would have come
+nearest to the truth::
+
+    E = <e e^T>,    w = argmin w^T E w,    w >= 0, sum w = 1                                  (1)
+
+by depth in the hole, and by what neighbours know of the pixel. A group of few pixels leans on the
+whole: E = (sum e e^T + n0 E_whole) / (n + n0).
+
+The expected error is measured on the mix itself, by depth and by how far the candidates are from
+each other, a = sum w (c - mix)^2: where they disagree, they err. It is such that 90 % of the
+pseudo-holes' true values lie within 1.645 of it, as with a normal distribution. The weights that it
+is measured with come from the other half of the pseudo-holes: their own would flatter them.
+
+Sources: Wolpert, "Stacked generalization", 1992, for (1); Krogh, Vedelsby, "Neural network
+ensembles, cross validation, and active learning", 1995, for the disagreement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_inpaint.fill.candidates import NEAR, Found
+
+Floats = npt.NDArray[np.floating]
+
+DEPTHS = (1.5, 3.5, 7.5)  # px: where the next group begins
+GAPS = NEAR + 1
+LEAN = 200  # pixels that the whole counts for, in a group
+PRIOR = 60  # pixels that the prior counts for, in the whole
+SHARED = 0.8  # of the candidates' errors: what they have in common
+BINS = 5  # of disagreement
+FEW = 40  # pixels: fewer say nothing of a quantile
+WITHIN, DEVIATIONS = 0.9, 1.645
+USUAL = {"coherence": 1.0, "thin plate": 1.4}
+"""Mean squared errors beside the coherent fill's, as usual; others are as good as any."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was measured.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The K candidates.
+    weights : (gaps, depths, K) array
+    errors : (C, depths, bins) array
+        The expected error.
+    steps : (depths, bins - 1) array
+        Of disagreement: where the next bin begins.
+    """
+
+    names: tuple[str, ...]
+    weights: Floats
+    errors: Floats
+    steps: Floats
+
+    def mixed(self, found: Found) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the mix of candidates (N, C), and its expected error (N, C)."""
+        depth = np.digitize(found.depth, DEPTHS)
+        mix, apart = _mix(self._of(found), self.weights[found.gap, depth])
+        errors = np.empty_like(mix)
+        for group in np.unique(depth):
+            mine = depth == group
+            errors[mine] = self.errors[:, group, np.digitize(apart[mine], self.steps[group])].T
+        return mix, errors
+
+    def shares(self, found: Found) -> dict[str, float]:
+        """Return for how many pixels each candidate counted."""
+        depth = np.digitize(found.depth, DEPTHS)
+        total = self.weights[found.gap, depth].sum(axis=0)
+        return dict(zip(self.names, total.tolist(), strict=True))
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The names of the candidates that have a weight anywhere."""
+        counted = self.weights.max(axis=(0, 1)) > 0
+        return frozenset(np.array(self.names)[counted].tolist())
+
+    def _of(self, found: Found) -> Floats:
+        blank = next(iter(found.values.values()))
+        return np.stack([found.values.get(name, blank) for name in self.names], axis=-1)
+
+
+def judge(found: Sequence[Found], truth: Sequence[Floats], names: Sequence[str]) -> Verdict:
+    """Weigh candidates by what they said of pseudo-holes.
+
+    Parameters
+    ----------
+    found : sequence of Found
+        Of some parts of an image.
+    truth : sequence of (N, C) arrays
+        What is true there.
+    names : sequence of str
+        The candidates. If they said nothing, they get their usual weights, and the expected error
+        is NaN: it cannot be told.
+    """
+    if not found:
+        groups = len(DEPTHS) + 1
+        nothing = np.empty((0, 1, len(names))), np.empty(0, np.intp), np.empty(0, np.int8)
+        errors = np.full((1, groups, BINS), np.nan)
+        return Verdict(
+            tuple(names), _weights(*nothing, names), errors, np.zeros((groups, BINS - 1))
+        )
+    values = np.concatenate(
+        [np.stack([each.values[name] for name in names], axis=-1) for each in found]
+    )
+    right = np.concatenate(truth)
+    depth = np.digitize(np.concatenate([each.depth for each in found]), DEPTHS)
+    gap = np.concatenate([each.gap for each in found])
+    wrong = values.astype(np.float64) - right[..., None]
+    half = np.arange(len(wrong)) * 2 // len(wrong)  # neighbouring pixels are in the same half
+    off, apart = np.empty(right.shape), np.empty(len(right))
+    for part in (0, 1):
+        mine, others = half == part, half != part
+        weights = _weights(wrong[others], depth[others], gap[others], names)
+        mix, apart[mine] = _mix(values[mine], weights[gap[mine], depth[mine]])
+        off[mine] = np.abs(mix - right[mine])
+    steps, errors = _errors(off, apart, depth)
+    return Verdict(tuple(names), _weights(wrong, depth, gap, names), errors, steps)
+
+
+def _mix(
+    values: Floats, weights: Floats
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return weighted means (N, C), and how far the candidates are from them, (N,)."""
+    mix = np.einsum("nck,nk->nc", values, weights)
+    apart = np.einsum("nck,nk->n", (values - mix[..., None]) ** 2, weights)
+    return mix.astype(np.float32), np.sqrt(apart).astype(np.float32)
+
+
+def _weights(
+    wrong: Floats, depth: npt.NDArray[np.intp], gap: npt.NDArray[np.int8], names: Sequence[str]
+) -> Floats:
+    def mean(chosen: npt.NDArray[np.bool_], whole: Floats, lean: float) -> Floats:
+        """Return E of equation 1 over some pixels, leaning on the whole's."""
+        some = wrong[chosen]
+        products = np.einsum("nck,ncl->kl", some, some) / wrong.shape[1]
+        result: Floats = (products + lean * whole) / (len(some) + lean)
+        return result
+
+    prior = _prior(names)
+    every = np.ones(len(wrong), bool)
+    scale = float((wrong**2).mean()) if len(wrong) else 1.0
+    whole = mean(every, scale * prior, PRIOR)
+    weights = np.empty((GAPS, len(DEPTHS) + 1, len(names)))
+    for level in range(GAPS):
+        here = mean(gap == level, whole, LEAN)
+        for group in range(len(DEPTHS) + 1):
+            weights[level, group] = _best(mean((gap == level) & (depth == group), here, LEAN))
+    return weights
+
+
+def _prior(names: Sequence[str]) -> Floats:
+    """Return E as it usually is, with a mean of about 1."""
+    usual = np.array([USUAL.get(name, 1.0) for name in names])
+    together = np.sqrt(np.outer(usual, usual))
+    return SHARED * together + (1 - SHARED) * np.diag(usual)
+
+
+def _best(products: Floats) -> Floats:
+    """Solve equation 1."""
+    from scipy.optimize import nnls
+
+    count = len(products)
+    scale = max(np.trace(products) / count, 1e-30)
+    root = np.linalg.cholesky(products / scale + 1e-6 * np.eye(count)).T
+    heavy = 1e3 * np.ones((1, count))  # a row that makes the sum 1
+    weights, _ = nnls(np.vstack([root, heavy]), np.r_[np.zeros(count), 1e3])
+    weights[weights < 1e-3] = 0
+    result: Floats = weights / weights.sum()
+    return result
+
+
+def _errors(off: Floats, apart: Floats, depth: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Return where bins of disagreement begin, and the expected error in each."""
+    groups, channels = len(DEPTHS) + 1, off.shape[1]
+    steps, errors = np.zeros((groups, BINS - 1)), np.zeros((channels, groups, BINS))
+    for group in range(groups):
+        mine = depth == group
+        if np.count_nonzero(mine) < FEW:
+            mine = np.ones(len(depth), bool)
+        steps[group] = np.quantile(apart[mine], np.arange(1, BINS) / BINS)
+        bins = np.digitize(apart[mine], steps[group])
+        for number in range(BINS):
+            some = off[mine][bins == number]
+            some = some if len(some) >= FEW else off[mine]
+            errors[:, group, number] = np.quantile(some, WITHIN, axis=0) / DEVIATIONS
+    return steps, errors
+
+
+def summary(names: Mapping[str, float]) -> dict[str, float]:
+    """Return shares that sum to one, the greatest first, fit for a record."""
+    total = sum(names.values()) or 1.0
+    ordered = sorted(names.items(), key=lambda each: -each[1])
+    return {name: round(share / total, 3) for name, share in ordered if share / total >= 0.0005}

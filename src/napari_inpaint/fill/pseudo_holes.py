@@ -1,0 +1,103 @@
+"""Pseudo-holes: shapes like the holes, laid over known pixels, where fills can be measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_inpaint.arrays.boxes import crop_slices
+from napari_inpaint.arrays.masks import Hole
+from napari_inpaint.arrays.regions import Region, regions
+
+WORKING_SIZE = 256  # px: holes are put together up to so much
+STEP = 64  # px
+ENOUGH = 20_000  # pixels of pseudo-holes
+WANTED = 4_000  # pixels of a region's: if one shift gives fewer, there are more
+SHIFTS = 4
+APART = 4  # px between a hole and its shape beside it
+USABLE = 0.6  # of a shape must come to lie on known pixels, beside the hole
+
+Places = tuple[npt.NDArray[np.intp], ...]
+"""Of pixels, as ``np.nonzero`` has them."""
+
+
+def pseudo_holes(fill: Hole, unknown: Hole, context: int) -> Hole:
+    """Return shapes like the holes, moved onto known pixels, near them if there is room.
+
+    They are moved alike in all slices, so that neighbours know as much of them; there are no more
+    of them than it takes.
+
+    Parameters
+    ----------
+    fill, unknown : (*N, Y, X) bool arrays
+    context : int
+        Known margin around a hole, px.
+    """
+    pseudo = np.zeros_like(fill)
+    found = regions_through(fill, unknown, context)
+    count = 0
+    for region in _spread(found):
+        at = _places(fill, region)
+        moved = _moved(at, unknown)
+        for place in moved:
+            pseudo[place] = True
+        count += sum(len(each[0]) for each in moved)
+        if count > ENOUGH:
+            break
+    return pseudo
+
+
+def _places(fill: Hole, region: Region) -> Places:
+    """Return where a region's holes are in all slices."""
+    box = region.box
+    own = crop_slices(fill, box, fill.ndim - 2) & region.own
+    at = np.nonzero(own)
+    return (*at[:-2], at[-2] + box.top, at[-1] + box.left)
+
+
+def _spread(found: list[Region]) -> list[Region]:
+    """Return regions in an order in which the first ones lie far apart."""
+    count = len(found)
+    step = next((each for each in (7, 5, 3) if count % each), 1)
+    return [found[number * step % count] for number in range(count)]
+
+
+def _moved(at: Places, unknown: Hole) -> list[Places]:
+    """Move pixels onto known ones: beside where they are, or else as far as it takes."""
+    rows, columns = at[-2:]
+    height, width = unknown.shape[-2:]
+    down = int(np.ptp(rows)) + 1 + APART
+    right = int(np.ptp(columns)) + 1 + APART
+    beside = [(y * down, x * right) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
+    far = [(height * y // 3, width * x // 3) for y in (0, 1, 2) for x in (0, 1, 2)][1:]
+    best: list[tuple[int, Places]] = []
+    for steps, wraps in ((beside, False), (far, True)):
+        for y, x in steps:
+            row, column = rows + y, columns + x
+            if wraps:
+                row, column = row % height, column % width
+            keep = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            place = (*(each[keep] for each in at[:-2]), row[keep], column[keep])
+            keep = ~unknown[place]
+            best.append((int(np.count_nonzero(keep)), tuple(each[keep] for each in place)))
+        best.sort(key=lambda each: -each[0])
+        if best[0][0] >= USABLE * len(rows):
+            break
+    chosen, count = [], 0
+    for size, place in best[:SHIFTS]:
+        if size and count < WANTED:
+            chosen.append(place)
+            count += size
+    return chosen
+
+
+def regions_through(wanted: Hole, unknown: Hole, context: int) -> list[Region]:
+    """Return where in the plane holes are in any of (*N, Y, X) slices, with context, px."""
+    plane = any_slice(wanted)
+    dark: Hole = np.asarray(unknown.reshape(-1, *plane.shape).all(axis=0))
+    return list(regions(plane, dark, context, WORKING_SIZE, STEP)) if plane.any() else []
+
+
+def any_slice(holes: Hole) -> Hole:
+    """Return where any of (*N, Y, X) slices has a hole, (Y, X)."""
+    return np.asarray(holes.reshape(-1, *holes.shape[-2:]).any(axis=0))
