@@ -71,9 +71,9 @@ def inpaint(
         Called with (done, total) hole pixels between batches. What it raises ends the run:
         ``napari_inpaint.errors.Cancelled``, to cancel. Not called for lazy arrays.
     **options
-        backend, device, axes, along, max_gap, dilate, feather, context, strategy, batch_size,
-        seed, missing and fill_missing: see ``napari_inpaint.fill.plan.Options``, which has every
-        default.
+        backend, device, axes, along, max_gap, texture, dilate, feather, context, strategy,
+        batch_size, seed, missing and fill_missing: see ``napari_inpaint.fill.plan.Options``, which
+        has every default.
 
     Returns
     -------

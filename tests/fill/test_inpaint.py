@@ -576,15 +576,8 @@ def test_report_says_what_was_hole_and_what_made_it():
     assert json.loads(json.dumps(record)) == record
     assert (record["backend"], record["device"], record["artifact"]) == ("telea", "cpu", None)
     assert record["options"] == {
-        **{
-            "axes": "YX",
-            "along": "auto",
-            "max_gap": 2,
-            "dilate": 2,
-            "feather": 0,
-            "context": None,
-            "strategy": "auto",
-        },
+        **{"axes": "YX", "along": "auto", "max_gap": 2, "texture": 0.0, "dilate": 2},
+        **{"feather": 0, "context": None, "strategy": "auto"},
         **{"batch_size": 8, "seed": 0, "missing": [], "fill_missing": "all"},
     }
     assert record["time"].endswith("+00:00")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 PROJECT = "napari_inpaint"
-METHODS = frozenset({"inpaint", "segment", "guide", "reliability"})
+METHODS = frozenset({"inpaint", "segment", "guide", "reliability", "inpaint_stack"})
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -44,7 +44,7 @@ class BackendInfo:
         What a person reads in a list.
     provides : collection of str
         Names of the methods that the loaded backend has: "inpaint", "segment", "guide",
-        "reliability". Any iterable of strings is accepted and kept as a frozenset.
+        "reliability", "inpaint_stack". Any iterable of strings is accepted and kept as a frozenset.
     channels : int or None
         How many channels its tensors have; None: any.
     classes : tuple of ClassInfo
@@ -144,6 +144,10 @@ class Backend(Protocol):
           person painted; returns (N, C, H, W). A backend without "segment" gets equal ones where
           nobody did; one without ``classes`` gets as many as a region's labels have, at least 2.
         - ``reliability(image, mask)``: (N, 1, H, W) in [0, 1], 1 = reliable.
+        - ``inpaint_stack(image, mask)``: image (N, C, D, H, W) in [0, 1], zero in the hole; mask
+          (N, 1, D, H, W), 1 = hole; D = slices along z or t; returns (N, C, D, H, W) in [0, 1].
+          With "auto" it is one of the candidates that a jury weighs wherever slices have
+          neighbours; a backend that was named fills stacks with it.
         """
         ...
 

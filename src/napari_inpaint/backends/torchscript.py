@@ -150,6 +150,10 @@ class Loaded:
         """Return how reliable a fill is, (N, 1, H, W) in [0, 1]."""
         return self._call("reliability", image, mask)
 
+    def inpaint_stack(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Fill image (N, C, D, H, W) in [0, 1] where mask (N, 1, D, H, W) is 1."""
+        return self._call("inpaint_stack", image, mask)
+
     def _call(self, method: str, *tensors: torch.Tensor) -> torch.Tensor:
         import torch
 
@@ -159,9 +163,11 @@ class Loaded:
                 f"{', '.join(sorted(self.info.provides))}."
             )
         run: Callable[..., torch.Tensor] = getattr(self.module, _METHODS[method])
+        stack = tensors[0].ndim == 5
+        layout = torch.channels_last_3d if stack else torch.channels_last
         # sizes change from call to call, and each new one would be profiled and compiled
         with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            return run(*(each.contiguous(memory_format=torch.channels_last) for each in tensors))
+            return run(*(each.contiguous(memory_format=layout) for each in tensors))
 
 
 _METHODS = {
@@ -169,6 +175,7 @@ _METHODS = {
     "segment": "segment",
     "guide": "guide",
     "reliability": "reliability",
+    "inpaint_stack": "inpaint_stack",
 }
 
 

@@ -19,13 +19,14 @@ from napari_inpaint.backends.auto import FILLS
 from napari_inpaint.cli import batch, describe, jobs
 from napari_inpaint.cli.console import complain, make_folder
 from napari_inpaint.cli.jobs import Job
+from napari_inpaint.cli.report import Report, typical_error
 from napari_inpaint.errors import FileError
 from napari_inpaint.files import formats, masks, padding
 from napari_inpaint.files import labels as label_files
 from napari_inpaint.files.masks import Reading
 from napari_inpaint.files.picture import Picture
 from napari_inpaint.fill import device
-from napari_inpaint.fill.inpaint import THIN, fill_image
+from napari_inpaint.fill.inpaint import JURY, THIN, fill_image
 from napari_inpaint.fill.plan import GUIDED_FILLS, Options, Plan, capable, plan
 from napari_inpaint.fill.progress import Progress
 from napari_inpaint.fill.segment import SEGMENTS, Segmentation, segment_image
@@ -96,7 +97,10 @@ def _fill(job: Job, args: argparse.Namespace, progress: Progress | None) -> str:
     given = _given(job, args, picture)
     picture, pixels = given.picture, given.picture.array
     settled = plan(pixels.shape, pixels.dtype, _options(args, picture, given), labels=given.labels)
-    filled = fill_image(settled, pixels, given.hole, given.labels, progress)
+    report = Report.of(job, args) if args.report else None
+    filled = fill_image(
+        settled, pixels, given.hole, given.labels, progress, error=report is not None
+    )
     if not filled.pixels and given.hole is None:
         raise FileError(
             f"{job.image} has no hole: no mask was given, and no pixel is NaN, infinite or of a "
@@ -104,11 +108,15 @@ def _fill(job: Job, args: argparse.Namespace, progress: Progress | None) -> str:
         )
     make_folder(job.out.parent)
     formats.write(job.out, filled.image, picture)
+    if report is not None:
+        report.write(job, picture, filled)
     _warn(job.out, picture, filled.hole)
     if not filled.pixels:
         return f"{job.out}: the mask is empty and no pixel is missing; nothing was filled"
     share = filled.pixels / filled.hole.size
-    return f"{job.out}: {filled.pixels:,} px ({share:.1%}) filled {_how(settled, filled.record)}"
+    text = f"{job.out}: {filled.pixels:,} px ({share:.1%}) filled {_how(settled, filled.record)}"
+    error = typical_error(filled)
+    return text if error is None else f"{text}; expected error {error:.3g}"
 
 
 def _warn(out: Path, picture: Picture, hole: NDArray[np.bool_]) -> None:
@@ -285,5 +293,8 @@ def _is_gif(job: Job) -> bool:
 
 def _how(settled: Plan, record: dict[str, Any]) -> str:
     """Say how something was made: "by telea on cpu in 0.2 s"."""
-    name = THIN if record["backend"] == THIN else settled.backend.info.name
+    named = record["backend"] in (THIN, JURY)
+    name = record["backend"] if named else settled.backend.info.name
+    if record["backend"] == JURY:
+        name += f" ({', '.join(list(record['shares'])[:2])}, …)"
     return f"by {name} on {record['device']} in {record['seconds']:.1f} s"

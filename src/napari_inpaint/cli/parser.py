@@ -94,6 +94,30 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "then not read either",
     )
     _add_model(run)
+    add(
+        "--along",
+        metavar="auto|none|ZT",
+        help="the axes along which the slices of a stack see their neighbours; auto: T and Z",
+    )
+    add(
+        "--max-gap",
+        metavar="N",
+        type=_count,
+        help="fill up to so many missing slices in a row from those beside them (2)",
+    )
+    add(
+        "--texture",
+        metavar="0..1",
+        type=_number,
+        help="from 0, nearest to the truth (the default), to 1, with as much noise as the known "
+        "pixels have",
+    )
+    add(
+        "--report",
+        action="store_true",
+        help="also write what was filled (OUT_hole), the expected error of each pixel (OUT_error) "
+        "and what made it (OUT_record.json)",
+    )
     add("--dilate", metavar="PX", type=_count, help="grow the holes")
     add("--feather", metavar="PX", type=_count, help="blend over so many pixels inside the holes")
     add("--strategy", choices=("auto", "crop", "resize"), help="how to fill large holes")

@@ -7,8 +7,9 @@ of a lazy array. In the plane, holes near each other go in windows with context.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,16 +20,22 @@ from napari_inpaint.arrays.boxes import bounds, crop_slices
 from napari_inpaint.arrays.intensity import Limits
 from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.arrays.regions import Region
-from napari_inpaint.fill.candidates import COHERENCE, Fill, Found, Pixels, find_candidates
+from napari_inpaint.fill.candidates import Found, Others, Pixels, find_candidates
 from napari_inpaint.fill.jury import judge
 from napari_inpaint.fill.missing_slices import fill_missing_slices
-from napari_inpaint.fill.pseudo_holes import any_slice, pseudo_holes, regions_through
+from napari_inpaint.fill.pseudo_holes import (
+    any_slice,
+    independent_pixels,
+    pseudo_holes,
+    regions_through,
+)
 
 if TYPE_CHECKING:
     import torch
 
 CORE = 8  # slices of a block along a neighbour axis
 CONTEXT = 32  # px around a hole
+MANY, SPARSE = 1 << 20, 500  # voxels, at all and for each pixel of a hole: some seconds
 UNCLEAR = 0.05  # of the holes are hole in all slices: what fits the kind of image is asked, too
 
 Slices = tuple[slice, ...]
@@ -77,14 +84,24 @@ class Block:
 
     def limits(self) -> Limits:
         """Return what becomes 0 and 1: robust limits of the known pixels near the holes."""
-        rows, columns = _grown(self.fill, self.context)
-        known = ~self.unknown[..., rows, columns]
+        near, known = self._near()
         sample = np.flatnonzero(known.ravel())
-        stride = len(sample) // intensity.SAMPLE + 1 | 1
-        near = self.pixels[..., rows, columns, :]
-        at = np.unravel_index(sample[::stride], known.shape)
+        at = np.unravel_index(sample[:: len(sample) // intensity.SAMPLE + 1 | 1], known.shape)
         values = near[at][:, np.newaxis]
         return intensity.limits_of(values, np.zeros(values.shape[:2], bool), photo=self.photo)
+
+    def known_range(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return the least and the greatest known value near the holes, (C,)."""
+        near, known = self._near()
+        values = near[known]
+        return values.min(axis=0), values.max(axis=0)
+
+    def _near(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Return the pixels around the holes, (*N, h, w, C), and which are known: some."""
+        rows, columns = _grown(self.fill, self.context)
+        if self.unknown[..., rows, columns].all():
+            rows = columns = slice(None)
+        return self.pixels[..., rows, columns, :], ~self.unknown[..., rows, columns]
 
 
 @dataclass(frozen=True)
@@ -104,14 +121,13 @@ class Mixed:
     shares: dict[str, float]
 
     @classmethod
-    def of(cls, values: Pixels, errors: Pixels, shares: dict[str, float], limits: Limits) -> Mixed:
-        """Return what was found on the scale of these limits."""
-        span = limits.high - limits.low
-        return cls(
-            limits.low + values.astype(np.float64) * span,
-            errors.astype(np.float64) * span,
-            shares,
-        )
+    def of(
+        cls, block: Block, limits: Limits, values: Pixels, errors: Pixels, shares: dict[str, float]
+    ) -> Mixed:
+        """Return what was found on the scale of these limits: no more than the block knows."""
+        span, (low, high) = limits.high - limits.low, block.known_range()
+        filled = limits.low + values.astype(np.float64) * span
+        return cls(filled.clip(low, high), errors.astype(np.float64) * span, shares)
 
 
 def blocks_along(lengths: Sequence[int], halo: int) -> list[list[tuple[slice, slice]]]:
@@ -131,6 +147,17 @@ def blocks_along(lengths: Sequence[int], halo: int) -> list[list[tuple[slice, sl
     ]
 
 
+def is_sparse(block: Block) -> bool:
+    """Return whether so much would be looked at for so few pixels that it is not worth it."""
+    if not block.fill.any():
+        return False
+    windows = _windows(block.fill, block.unknown, block)
+    voxels = 0
+    for slices, region in windows:
+        voxels += region.hole.size * math.prod(each.stop - each.start for each in slices)
+    return voxels > max(MANY, SPARSE * int(np.count_nonzero(block.fill)))
+
+
 def _grown_by(halo: int, core: slice, length: int) -> slice:
     """Return slices with those that they see."""
     return slice(max(core.start - halo, 0), min(core.stop + halo, length))
@@ -138,7 +165,7 @@ def _grown_by(halo: int, core: slice, length: int) -> slice:
 
 def fill_block(
     block: Block,
-    more: Mapping[str, Fill],
+    others: Others,
     device: torch.device,
     report: Callable[[float], None],
 ) -> Mixed:
@@ -147,19 +174,20 @@ def fill_block(
     Parameters
     ----------
     block : Block
-    more : mapping
-        Fills in the plane that are candidates, too, where neighbours do not know everything.
+    others : Others
+        Other candidates; those in the plane where neighbours do not know everything.
     device : torch.device
     report : callable
         Called with the share that is done; what it raises ends the work.
     """
     limits = block.limits()
     unclear = _share_in_all(block) > UNCLEAR
-    part = _Part(block, limits, more if unclear else {}, device, report)
+    others = others if unclear else replace(others, plane={})
+    part = _Part(block, limits, others, device, report)
     values, errors, shares = part.filled()
     if block.feather:
         values = _feathered(block, limits, values)
-    return Mixed.of(values, errors, shares, limits)
+    return Mixed.of(block, limits, values, errors, shares)
 
 
 def fill_gaps(block: Block, report: Callable[[float], None]) -> Mixed:
@@ -179,7 +207,8 @@ def fill_gaps(block: Block, report: Callable[[float], None]) -> Mixed:
     found = fill_missing_slices(
         scaled, block.unknown, whole[..., 0, 0], block.fill, block.axes, report
     )
-    return Mixed.of(found.values[block.fill], found.errors[block.fill], found.shares, limits)
+    filled = found.values[block.fill], found.errors[block.fill]
+    return Mixed.of(block, limits, *filled, found.shares)
 
 
 def _feathered(block: Block, limits: Limits, values: Pixels) -> Pixels:
@@ -206,28 +235,30 @@ class _Part:
 
     block: Block
     limits: Limits
-    more: Mapping[str, Fill]
+    others: Others
     device: torch.device
     report: Callable[[float], None]
 
     def filled(self) -> tuple[Pixels, Pixels, dict[str, float]]:
         """Return the fill, its expected error, both (N, C), and how much candidates count."""
         block, share = self.block, 0.5
+        only = self.others.only(block.axes)
         pseudo = pseudo_holes(block.fill, block.unknown, block.context)
         heard = [
             (found, truth)
-            for found, truth, _ in self._asked(pseudo, block.unknown | pseudo, None, 0.0, share)
+            for found, truth, _ in self._asked(pseudo, block.unknown | pseudo, only, 0.0, share)
         ]
         verdict = None
         if heard:
-            names = list(heard[0][0].values)
-            verdict = judge([each for each, _ in heard], [truth for _, truth in heard], names)
+            names = [name for name in heard[0][0].values if only is None or name in only]
+            said, truth = ([each[i] for each in heard] for i in (0, 1))
+            verdict = judge(said, truth, names, independent_pixels(pseudo))  # type: ignore[arg-type]
         shape = (*block.fill.shape, block.pixels.shape[-1])
         values, errors = (np.zeros(shape, np.float32) for _ in range(2))
         shares: dict[str, float] = {}
-        needed = None if verdict is None else verdict.used | {COHERENCE}
+        needed = only if verdict is None else verdict.used
         for found, _, at in self._asked(block.fill, block.unknown, needed, share, 1.0):
-            verdict = verdict or judge([], [], list(found.values))
+            verdict = verdict or judge([], [], sorted(only or found.values))
             values[at], errors[at] = verdict.mixed(found)
             for name, counted in verdict.shares(found).items():
                 shares[name] = shares.get(name, 0.0) + counted
@@ -256,7 +287,7 @@ class _Part:
                 hole,
                 own,
                 self.block.axes,
-                self.more,
+                self.others,
                 self.device,
                 lambda share=share: self.report(share),  # type: ignore[misc]
                 only,
@@ -286,6 +317,8 @@ def _windows(wanted: Hole, unknown: Hole, block: Block) -> list[tuple[Slices, Re
             used = np.flatnonzero(own.any(axis=others))
             core = slice(int(used[0]), int(used[-1]) + 1)
             slices.append(_grown_by(block.halo, core, own.shape[axis]))
+        if crop_slices(unknown[tuple(slices)], region.box, count).all():
+            slices = [slice(0, length) for length in own.shape[:count]]
         found.append((tuple(slices), region))
     return found
 

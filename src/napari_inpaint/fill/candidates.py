@@ -7,7 +7,7 @@ the scale of its values about 1. Candidates are asked for at some pixels and are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,36 @@ Pixels = npt.NDArray[np.float32]
 Fill = Callable[[Pixels, Hole], Pixels]
 """Slices (N, H, W, C) and their holes (N, H, W) to the filled slices."""
 
+
+@dataclass(frozen=True)
+class Others:
+    """Candidates beside those without weights.
+
+    Attributes
+    ----------
+    plane : mapping of str to Fill
+        Fills of slices, by their names.
+    stack : mapping of str to Fill
+        Fills of stacks (D, H, W, C) with their holes (D, H, W).
+    alone : bool
+        Whether those of stacks are the only candidates.
+    """
+
+    plane: Mapping[str, Fill] = field(default_factory=dict)
+    stack: Mapping[str, Fill] = field(default_factory=dict)
+    alone: bool = False
+
+    def only(self, axes: str) -> frozenset[str] | None:
+        """Return the names of the only candidates there are; None: there is no such limit."""
+        if not self.alone:
+            return None
+        return frozenset(f"{name} {axis.lower()}" for name in self.stack for axis in axes)
+
+
 COHERENCE, PLATE = "coherence", "thin plate"
+CORRECTED = ", corrected"
+ON_FLOW = ("flow", "regression along flow")
+ON_PLATE = ("thin plate", "regression", *ON_FLOW)  # what is made from a thin plate in 3-D
 BATCH = 8  # slices at once
 NONE, SOME, NEAR = 0, 1, 2
 """What neighbours know of a pixel: nothing; something; all, right beside it on both sides."""
@@ -53,7 +82,7 @@ def find_candidates(
     unknown: Hole,
     wanted: Hole,
     axes: str,
-    more: Mapping[str, Fill],
+    others: Others,
     device: torch.device,
     check: Callable[[], None],
     only: frozenset[str] | None = None,
@@ -68,18 +97,18 @@ def find_candidates(
         What is not known, and what of it is asked for.
     axes : str
         The letters of the neighbour axes N.
-    more : mapping
-        Other fills in the plane, by their names.
+    others : Others
+        Candidates of other rooms.
     device : torch.device
         Where candidates are computed that can be anywhere.
     check : callable
         Called again and again; what it raises ends the work.
     only : set of str, optional
-        The names of those that are needed; `COHERENCE` always is.
+        The names of those that are needed; `COHERENCE` is in any case.
     """
     at = np.nonzero(wanted)
-    needed = _Needed(only)
-    values = _in_plane(block, unknown, at, more, device, check, needed)
+    needed = _Needed(None if only is None else only | {COHERENCE})
+    values = _in_plane(block, unknown, at, others.plane, device, check, needed)
     gap = np.full(len(at[0]), NONE, np.int8)
     for axis, letter in enumerate(axes):
         if block.shape[axis] == 1:
@@ -88,7 +117,8 @@ def find_candidates(
         for other, mine in _stacks(at, axis, len(axes)):
             stack, hole = (_stack(each, axis, other) for each in (block, unknown))
             here = (at[axis][mine], at[-2][mine], at[-1][mine])
-            for name, found, known in _along(stack, hole, here, letter, device, check, needed):
+            told = _along(stack, hole, here, letter, others.stack, device, check, needed)
+            for name, found, known in told:
                 if name not in along:
                     along[name] = np.full((len(gap), block.shape[-1]), np.nan, np.float32)
                 along[name][mine] = found
@@ -146,7 +176,11 @@ def _in_plane(
         if block.ndim > 3
         else np.zeros(len(at[0]), int)
     )
-    fills = {COHERENCE: _coherent(device), PLATE: _plate(device), **more}
+    from napari_inpaint.weightless.coherence import coherent_fill
+    from napari_inpaint.weightless.plate import thin_plate
+
+    own = {COHERENCE: coherent_fill, PLATE: thin_plate}
+    fills = {name: _on_slices(function, device) for name, function in own.items()} | {**more}
     values = {
         name: np.empty((len(place), shape[-1]), np.float32) for name in fills if name in needed
     }
@@ -159,18 +193,6 @@ def _in_plane(
             check()
             found[mine] = fills[name](slices[some], holes[some])[inside]
     return values
-
-
-def _coherent(device: torch.device) -> Fill:
-    from napari_inpaint.weightless.coherence import coherent_fill
-
-    return _on_slices(coherent_fill, device)
-
-
-def _plate(device: torch.device) -> Fill:
-    from napari_inpaint.weightless.plate import thin_plate
-
-    return _on_slices(thin_plate, device)
 
 
 def _on_slices(function: Callable[..., torch.Tensor], device: torch.device) -> Fill:
@@ -195,6 +217,7 @@ def _along(
     hole: Hole,
     at: tuple[npt.NDArray[np.intp], ...],
     letter: str,
+    others: Mapping[str, Fill],
     device: torch.device,
     check: Callable[[], None],
     needed: _Needed,
@@ -213,22 +236,27 @@ def _along(
         check()
         if f"{name} {axis}" in needed:
             yield f"{name} {axis}", candidate[at], gap
-        if f"{name} {axis}, corrected" in needed:
+        if f"{name} {axis}{CORRECTED}" in needed:
             better = neighbours.corrected(candidate, values, known)
-            yield f"{name} {axis}, corrected", better[at], gap
+            yield f"{name} {axis}{CORRECTED}", better[at], gap
 
+    for name, fill in others.items():
+        if f"{name} {axis}" in needed:
+            check()
+            yield f"{name} {axis}", fill(values.clip(0, 1), hole)[at], gap
     yield from named("line", line)
+    if not any(f"{name} {axis}{more}" in needed for name in ON_PLATE for more in ("", CORRECTED)):
+        return
     check()
     plate = _plate_3d(values, known, device)
     yield f"thin plate {axis}", plate[at], gap
     yield from named("regression", neighbours.predicted(values, known, plate))
-    flows = f"flow {axis}", f"regression along flow {axis}"
-    if not any(f"{name}{more}" in needed for name in flows for more in ("", ", corrected")):
+    if not any(f"{name} {axis}{more}" in needed for name in ON_FLOW for more in ("", CORRECTED)):
         return
     check()
     back, ahead = neighbours.flows(plate)
     smooth = (neighbours.completed(flow, known) for flow in (back, ahead))
-    yield flows[0], neighbours.between(values, known, *smooth)[0][at], gap
+    yield from named("flow", neighbours.between(values, known, *smooth)[0])
     yield from named(
         "regression along flow", neighbours.predicted(values, known, plate, back, ahead)
     )

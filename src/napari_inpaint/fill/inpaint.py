@@ -1,38 +1,41 @@
-"""Fill holes in arrays: regions → [0, 1] → batches → the backend → composite."""
+"""Fill holes in arrays: find them, fill them in the way that the plan says, tell what was done.
+
+With "auto" candidates are weighed (`stacks`, `blocks`); a backend that was named fills region by
+region (`by_backend`); thin holes need neither (`thin`).
+"""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+import warnings
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_inpaint.arrays import boxes, intensity, masks
 from napari_inpaint.arrays.axes import Axes
-from napari_inpaint.arrays.labels import Labels, stack_labels
+from napari_inpaint.arrays.labels import Labels
 from napari_inpaint.arrays.masks import Hole
-from napari_inpaint.arrays.regions import Region, count_holes, regions
-from napari_inpaint.errors import ShapeError
+from napari_inpaint.arrays.regions import count_holes
+from napari_inpaint.backends.contract import Backend
+from napari_inpaint.errors import BackendError
 from napari_inpaint.fill.blocks import Slices
-from napari_inpaint.fill.candidates import Fill
-from napari_inpaint.fill.multiscale import Scale, fill_large
-from napari_inpaint.fill.plan import Options, Plan
+from napari_inpaint.fill.by_backend import fill_regions
+from napari_inpaint.fill.candidates import Fill, Others
+from napari_inpaint.fill.holes import Holes, find_holes
+from napari_inpaint.fill.measured import FillSlice, measure_errors
+from napari_inpaint.fill.plan import Plan
 from napari_inpaint.fill.predictor import Predictor
-from napari_inpaint.fill.progress import Progress, ignore, share_of
+from napari_inpaint.fill.progress import Progress, Repeating, ignore, part_of
 from napari_inpaint.fill.stacks import fill_stacks
-from napari_inpaint.fill.thin import fill_thin, thin_holes
+from napari_inpaint.fill.texture import add_noise
+from napari_inpaint.fill.thin import fill_thin_holes
 
 THIN, JURY = "thin plate", "jury"
 """What a record names as backend where no single one was asked: all holes were thin; candidates
 were weighed."""
-
-Piece = tuple[tuple[int, ...], Region]
-"""Where a slice lies along the leading axes, and a region of it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Filled:
         each counted.
     error : float32 array or None
         The expected error of each filled pixel, in the image's units and of its shape, 0 where
-        nothing was filled; None, unless it was asked for and can be told.
+        nothing was filled, NaN where it cannot be told; None, unless it was asked for.
     """
 
     image: npt.NDArray[Any]
@@ -81,22 +84,6 @@ class Filled:
         """Return itself, counted: where counting large arrays must not be waited for later."""
         _ = self.pixels, self.holes
         return self
-
-
-@dataclass(frozen=True)
-class Holes:
-    """What is hole; both arrays are (leading…, Y, X), and may be read-only views of the mask.
-
-    Attributes
-    ----------
-    fill : bool array
-        What is filled.
-    unknown : bool array
-        What is not known: the same, and missing pixels that are left as they are.
-    """
-
-    fill: Hole
-    unknown: Hole
 
 
 def fill_image(
@@ -139,105 +126,6 @@ def fill_image(
     return replace(filled, image=np.ma.MaskedArray(filled.image, still))
 
 
-def find_holes(
-    plan: Plan, image: npt.ArrayLike, mask: npt.ArrayLike | None, core: Slices | None = None
-) -> Holes:
-    """Tell what is hole: the mask, missing pixels, and dilation of both.
-
-    Missing is what `missing_pixels` says, and what a masked array masks, in any channel. With a
-    core, nothing outside of it is to be filled.
-
-    Raises
-    ------
-    ShapeError
-        If the mask does not fit, or slices have nothing known; the text says which.
-    DtypeError
-        If the mask is of a type that says nothing of holes.
-    """
-    options, axes = plan.options, plan.axes
-    view = axes.image_view(np.asarray(image))
-    absent: Hole | None = None
-    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
-        absent = np.asarray(axes.image_view(np.ma.getmaskarray(image)).any(axis=-1))
-    marked = np.broadcast_to(np.False_, view.shape[:-1])
-    if mask is not None:
-        marked = axes.mask_view(masks.as_hole(np.asarray(mask)))
-    fill: Hole = marked
-    unknown: Hole = marked
-    full = []
-    keeps = options.fill_missing == "masked"
-    for index in np.ndindex(view.shape[:-3]):
-        here, missing = marked[index], masks.missing_pixels(view[index], options.missing)
-        if absent is not None and absent[index].any():
-            missing = absent[index] if missing is None else missing | absent[index]
-        every = here if missing is None else here | missing
-        chosen = masks.dilate(here if keeps else every, options.dilate)
-        lost = chosen | missing if keeps and missing is not None else chosen
-        if chosen is not here:
-            fill = marked.copy() if fill is marked else fill
-            fill[index] = chosen
-        if keeps and lost is not here:
-            unknown = marked.copy() if unknown is marked else unknown
-            unknown[index] = lost
-        if chosen.any() and lost.all():
-            full.append(index)
-    unknown = unknown if keeps else fill
-    if core is not None:
-        inside = _inside(plan, core, fill.shape)
-        full = [index for index in full if inside[index].any()]
-        fill = fill & inside
-    if full := [index for index in full if not _has_neighbours(plan, unknown, index)]:
-        raise ShapeError(_nothing_known(full, plan))
-    return Holes(fill, unknown)
-
-
-def _inside(plan: Plan, core: Slices, shape: tuple[int, ...]) -> Hole:
-    """Return which pixels (leading…, Y, X) lie in a core."""
-    at: list[slice] = [slice(None)] * len(shape)
-    for letter, part in zip(plan.neighbours, core, strict=True):
-        at[plan.axes.leading.index(letter)] = part
-    inside = np.zeros(shape, bool)
-    inside[tuple(at)] = True
-    return inside
-
-
-def _has_neighbours(plan: Plan, unknown: Hole, index: tuple[int, ...]) -> bool:
-    """Return whether a slice of which nothing is known can be filled from its neighbours."""
-    for letter in plan.neighbours:
-        axis = plan.axes.leading.index(letter)
-        line = tuple(slice(None) if each == axis else at for each, at in enumerate(index))
-        known = np.flatnonzero(~unknown[line].all(axis=(-2, -1)))
-        before, after = known[known < index[axis]], known[known > index[axis]]
-        first = before[-1] if len(before) else -1
-        last = after[0] if len(after) else unknown.shape[axis]
-        if len(known) and last - first - 1 <= plan.options.max_gap:
-            return True
-    return False
-
-
-def _nothing_known(full: list[tuple[int, ...]], plan: Plan) -> str:
-    axes = plan.axes
-    cause = "The mask (with NaN and infinite pixels, which are always hole) covers"
-    if not axes.leading:
-        return f"{cause} the whole image: nothing known is left to go by. Mask less of it."
-    names = [
-        " ".join(f"{letter}={at}" for letter, at in zip(axes.leading, index, strict=True))
-        for index in full
-    ]
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    if plan.neighbours:
-        gap = plan.options.max_gap
-        return (
-            f"{cause} these slices wholly: {shown}, and nothing known is near enough: only up to "
-            f"{gap} missing slices in a row are filled from their neighbours. Mask less of them, "
-            "leave them out, or raise max_gap."
-        )
-    return (
-        f"{cause} these slices wholly: {shown}. Each slice is seen by itself, so nothing known "
-        "is left to go by. Mask less of them, or leave them out."
-    )
-
-
 def fill_holes(
     plan: Plan,
     pixels: npt.NDArray[Any],
@@ -260,175 +148,117 @@ def fill_holes(
     start, progress = time.perf_counter(), progress or ignore
     predictor = plan.predictor()
     result = np.array(pixels, order="K", copy=True, subok=False)
-    target = plan.axes.image_view(result)
-    more: dict[str, Any] = {}
-    total, thin = int(np.count_nonzero(holes.fill)), 0
-    if total:
-        progress(0, total)
-    errors = np.zeros(result.shape, np.float32) if error and plan.neighbours else None
-    rest = holes
-    if plan.neighbours:
-        gaps = holes.unknown.all(axis=(-2, -1), keepdims=True)
-        rest = Holes(holes.fill & ~gaps, holes.unknown)
-    if not plan.weighs:
-        if plan.fills_thin and labels is None:
-            rest, thin = _fill_thin_holes(target, rest)
-        if thin:
-            progress(thin, total)
-        asked = _fill_regions(plan, predictor, target, rest, labels, progress, thin, total)
-        if total and not asked:
-            more = {"backend": THIN, "device": "cpu"}
-    if total and (plan.weighs or (plan.neighbours and gaps.any())):
-        view = None if errors is None else plan.axes.image_view(errors)
-        also = _by_slices(plan, predictor)
-        shares = fill_stacks(plan, target, holes.fill, holes.unknown, also, view, progress, core)
-        more = {"shares": shares} | ({"backend": JURY} if plan.weighs else {})
-    record = plan.record(predictor, time.perf_counter() - start) | {"thin": thin} | more
+    errors = np.zeros(result.shape, np.float32) if error else None
+    view = None if errors is None else plan.axes.image_view(errors)
+    run = _Run(plan, predictor, plan.axes.image_view(result), view, Repeating(progress))
+    more = run.fill(holes, labels, core) if holes.fill.any() else {}
+    record = plan.record(predictor, time.perf_counter() - start) | {"thin": 0} | more
     return Filled(result, plan.axes.image_order(holes.fill), record, errors)
 
 
-def _by_slices(plan: Plan, predictor: Predictor) -> dict[str, Fill]:
-    """Return the plan's backend as a fill of slices in [0, 1], by its name."""
-
-    def fill(slices: npt.NDArray[np.float32], hole: Hole) -> npt.NDArray[np.float32]:
-        filled = slices.copy()
-        total = int(np.count_nonzero(hole))
-        _fill_regions(plan, predictor, filled, Holes(hole, hole), None, ignore, 0, total)
-        return filled
-
-    return {plan.backend.info.name: fill}
-
-
-def _fill_regions(
-    plan: Plan,
-    predictor: Predictor,
-    target: npt.NDArray[Any],
-    holes: Holes,
-    labels: Labels | None,
-    progress: Progress,
-    done: int,
-    total: int,
-) -> bool:
-    """Fill holes in place with the backend, slice by slice; return whether there were any."""
-    options, scale, photo = plan.options, plan.scale, plan.axes.is_photo
-    pieces = _pieces(holes, scale)
-    sizes = [int(np.count_nonzero(region.own)) for _, region in pieces]
-    for batch in _batches(pieces, sizes, scale, options):
-        size = sum(own for _, own in batch)
-        scaled = [
-            _Scaled.of(
-                target[index], region, None if labels is None else labels[index], photo=photo
-            )
-            for (index, region), _ in batch
-        ]
-        if _is_large(scaled[0].region, scale, options):
-            (only,) = scaled
-            report = share_of(progress, done, size, total)
-            large = (only.image, only.region.hole, predictor, scale)
-            refine = options.strategy == "auto"
-            predictions = [fill_large(*large, refine=refine, labels=only.labels, report=report)]
-        else:
-            predictions = list(
-                predictor(
-                    np.stack([each.image for each in scaled]),
-                    np.stack([each.region.hole for each in scaled]),
-                    stack_labels([each.labels for each in scaled]),
-                )
-            )
-        for ((index, _), _), each, prediction in zip(batch, scaled, predictions, strict=True):
-            each.composite(prediction, target[index], options.feather)
-        done += size
-        progress(done, total)
-    return bool(pieces)
-
-
-def _fill_thin_holes(target: npt.NDArray[Any], holes: Holes) -> tuple[Holes, int]:
-    """Fill the thin holes of all slices, in place; return what is left, and how many pixels."""
-    fill, unknown, count = holes.fill, holes.unknown, 0
-    for index in np.ndindex(fill.shape[:-2]):
-        thin = thin_holes(unknown[index])
-        chosen = thin & fill[index]
-        if not chosen.any():
-            continue
-        if fill is holes.fill:
-            fill = holes.fill.copy()
-            unknown = fill if holes.unknown is holes.fill else holes.unknown.copy()
-        # with what is missing beside it: a hole's rim has to be known all around
-        values = fill_thin(target[index], unknown[index], thin)
-        target[index][chosen] = values[chosen[thin]]
-        fill[index][chosen] = unknown[index][chosen] = False
-        count += int(np.count_nonzero(chosen))
-    return Holes(fill, unknown), count
-
-
-def _pieces(holes: Holes, scale: Scale) -> list[Piece]:
-    around = (scale.context, scale.working_size, scale.step)
-    return [
-        (index, region)
-        for index in np.ndindex(holes.fill.shape[:-2])
-        if holes.fill[index].any()
-        for region in regions(holes.fill[index], holes.unknown[index], *around)
-    ]
-
-
 @dataclass(frozen=True)
-class _Scaled:
-    """A region's pixels in [0, 1], and the labels that guide its fill."""
+class _Run:
+    """One fill of an array, in place.
 
-    region: Region
-    image: npt.NDArray[np.float32]
-    limits: intensity.Limits
-    labels: Labels | None
-
-    @classmethod
-    def of(
-        cls, pixels: npt.NDArray[Any], region: Region, labels: Labels | None, *, photo: bool
-    ) -> _Scaled:
-        seen = boxes.crop(pixels, region.box)
-        limits = intensity.limits_of(seen, region.hole, region.own, photo=photo)
-        unit = intensity.to_unit(seen, region.hole, limits)
-        return cls(region, unit, limits, None if labels is None else boxes.crop(labels, region.box))
-
-    def composite(
-        self, prediction: npt.NDArray[np.float32], target: npt.NDArray[Any], feather: int
-    ) -> None:
-        """Write a prediction into a (Y, X, C) slice, and only where this region's hole is."""
-        if feather:
-            prediction = masks.feather(prediction, self.image, self.region.hole, feather)
-        rows, columns = np.nonzero(self.region.own)
-        values = intensity.from_unit(prediction[rows, columns], self.limits, target.dtype)
-        target[rows + self.region.box.top, columns + self.region.box.left] = values
-
-
-def _is_large(region: Region, scale: Scale, options: Options) -> bool:
-    if options.strategy == "crop":
-        return False
-    area = boxes.bounds(region.hole)
-    return max(area.bottom - area.top, area.right - area.left) > scale.working_size
-
-
-def _batches(
-    pieces: list[Piece], sizes: list[int], scale: Scale, options: Options
-) -> Iterator[list[tuple[Piece, int]]]:
-    """Put pieces, with the pixels that they fill, together by the size of their regions.
-
-    Large regions stay alone.
+    Attributes
+    ----------
+    target : (leading…, Y, X, C) array
+    errors : (leading…, Y, X, C) float32 array or None
+        Where the expected errors are written to, if they are asked for.
     """
 
-    def shape(sized: tuple[Piece, int]) -> tuple[int, ...]:
-        return sized[0][1].hole.shape
+    plan: Plan
+    predictor: Predictor
+    target: npt.NDArray[Any]
+    errors: npt.NDArray[np.float32] | None
+    progress: Repeating
 
-    for (height, width), same in groupby(
-        sorted(zip(pieces, sizes, strict=True), key=shape), key=shape
-    ):
-        waiting: list[tuple[Piece, int]] = []
-        for sized in same:
-            if _is_large(sized[0][1], scale, options):
-                yield [sized]
-                continue
-            waiting.append(sized)
-            if len(waiting) == scale.batch(height, width):
-                yield waiting
-                waiting = []
-        if waiting:
-            yield waiting
+    def fill(self, holes: Holes, labels: Labels | None, core: Slices | None) -> dict[str, Any]:
+        """Fill some holes; return what the record says of it besides."""
+        plan, total = self.plan, int(np.count_nonzero(holes.fill))
+        self.progress(0, total)
+        gaps = holes.unknown.all(axis=(-2, -1), keepdims=True) & bool(plan.neighbours)
+        rest, thin = Holes(holes.fill & ~gaps, holes.unknown), 0
+        if plan.fills_thin and labels is None:
+            rest, thin = self._fill_thin(rest)
+            self.progress(thin, total)
+        more: dict[str, Any] = {"thin": thin}
+        if thin == total:
+            more |= {"backend": THIN, "device": "cpu"}
+        weighed = rest.fill if plan.weighs else np.zeros_like(rest.fill)
+        if not plan.weighs and rest.fill.any():
+            self._fill_by_backend(rest, labels, thin, total)
+        weighed = weighed | (holes.fill & gaps)
+        if weighed.any():
+            others = self._others()
+            report = part_of(self.progress, total - int(np.count_nonzero(weighed)), total)
+            # what the backend has filled is as good as known for a slice that lies beside it
+            dark = rest.unknown if plan.weighs else rest.unknown & ~rest.fill
+            parts = (self.target, weighed, dark)
+            more["shares"] = fill_stacks(plan, *parts, others, self.errors, report, core)
+            more |= {"backend": JURY} if plan.weighs and not others.alone else {}
+        if plan.options.texture:
+            along = [plan.axes.leading.index(each) for each in plan.neighbours]
+            share, seed = plan.options.texture, plan.options.seed
+            add_noise(self.target, holes.fill, holes.unknown, share, seed, along)
+        return more
+
+    def _others(self) -> Others:
+        """Return the candidates that are backends."""
+        plan = self.plan
+        named = plan.options.backend != "auto"
+        stack = {
+            each.info.name: self._as_stack_fill(each, named=named) for each in plan.stack_backends()
+        }
+        alone = named and bool(stack)
+        plane = {} if alone else {plan.backend.info.name: self._in_plane}
+        return Others(plane, stack, alone)
+
+    def _as_stack_fill(self, backend: Backend, *, named: bool) -> Fill:
+        """Return a backend as a fill of stacks; where nobody named it, it may fail."""
+        predictor = self.predictor if named else self.plan.predictor(backend)
+
+        def fill(stack: npt.NDArray[np.float32], hole: Hole) -> npt.NDArray[np.float32]:
+            try:
+                return predictor.fill_stack(stack, hole)
+            except BackendError as error:
+                if named:
+                    raise
+                warnings.warn(f"Left out: {error}", RuntimeWarning, stacklevel=2)
+                return np.full_like(stack, np.nan)
+
+        return fill
+
+    def _fill_thin(self, holes: Holes) -> tuple[Holes, int]:
+        """Fill thin holes; return what is left, and how many pixels were filled."""
+        left, unknown, count = fill_thin_holes(self.target, holes.fill, holes.unknown)
+        if count:
+            self._measure(fill_thin_holes, Holes(holes.fill & ~left, holes.unknown))
+        return Holes(left, unknown), count
+
+    def _fill_by_backend(self, holes: Holes, labels: Labels | None, done: int, total: int) -> None:
+        """Fill holes with the one backend."""
+        asked = self.plan, self.predictor
+        fill_regions(*asked, self.target, holes, labels, self.progress, done, total)
+
+        def again(pixels: npt.NDArray[Any], fill: Hole, unknown: Hole) -> None:
+            holes = Holes(fill, unknown)
+            fill_regions(*asked, pixels, holes, None, self.progress.again, 0, 1)
+
+        if labels is None:  # what a person says of a hole is not known of pseudo-holes
+            self._measure(again, holes)
+        elif self.errors is not None:
+            self.errors[holes.fill] = np.nan
+
+    def _measure(self, fill: FillSlice, holes: Holes) -> None:
+        """Write the expected errors of what was filled, if they are asked for."""
+        if self.errors is not None:
+            context = self.plan.scale.context
+            measure_errors(fill, self.target, holes, context, self.errors)
+
+    def _in_plane(self, slices: npt.NDArray[np.float32], hole: Hole) -> npt.NDArray[np.float32]:
+        """Fill slices (N, H, W, C) in [0, 1] with the plan's backend."""
+        filled = slices.copy()
+        asked = self.plan, self.predictor
+        fill_regions(*asked, filled, Holes(hole, hole), None, self.progress.again, 0, 1)
+        return filled

@@ -30,11 +30,13 @@ from napari_inpaint.fill.candidates import NEAR, Found
 
 Floats = npt.NDArray[np.floating]
 
-DEPTHS = (1.5, 3.5, 7.5)  # px: where the next group begins
+DEPTHS = (1.5, 3.5, 7.5)  # px: where the next group of pixels begins
+KNOTS = (1.0, 2.5, 5.5, 10.0)  # px: where these groups' weights hold
 GAPS = NEAR + 1
 LEAN = 200  # pixels that the whole counts for, in a group
 PRIOR = 60  # pixels that the prior counts for, in the whole
 SHARED = 0.8  # of the candidates' errors: what they have in common
+CAUTION = 1_500  # pixels: on so many independent ones, errors are 1.4 times what they are on many
 BINS = 5  # of disagreement
 FEW = 40  # pixels: fewer say nothing of a quantile
 WITHIN, DEVIATIONS = 0.9, 1.645
@@ -51,31 +53,33 @@ class Verdict:
     names : tuple of str
         The K candidates.
     weights : (gaps, depths, K) array
+        At the depths `KNOTS`; between them they are interpolated, so that no ring is seen.
     errors : (C, depths, bins) array
-        The expected error.
-    steps : (depths, bins - 1) array
-        Of disagreement: where the next bin begins.
+        The expected error, for some disagreements of the candidates.
+    apart : (depths, bins) array
+        These disagreements.
     """
 
     names: tuple[str, ...]
     weights: Floats
     errors: Floats
-    steps: Floats
+    apart: Floats
 
     def mixed(self, found: Found) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return the mix of candidates (N, C), and its expected error (N, C)."""
-        depth = np.digitize(found.depth, DEPTHS)
-        mix, apart = _mix(self._of(found), self.weights[found.gap, depth])
-        errors = np.empty_like(mix)
-        for group in np.unique(depth):
-            mine = depth == group
-            errors[mine] = self.errors[:, group, np.digitize(apart[mine], self.steps[group])].T
+        blank = next(iter(found.values.values()))
+        values = np.stack([found.values.get(name, blank) for name in self.names], axis=-1)
+        mix, apart = _mix(values, _weights_at(self.weights, found.depth, found.gap))
+        errors = np.zeros_like(mix)
+        for group, share in enumerate(_knots(found.depth)):
+            for channel in range(mix.shape[1]):
+                table = self.errors[min(channel, len(self.errors) - 1), group]
+                errors[:, channel] += share * np.interp(apart, self.apart[group], table)
         return mix, errors
 
     def shares(self, found: Found) -> dict[str, float]:
         """Return for how many pixels each candidate counted."""
-        depth = np.digitize(found.depth, DEPTHS)
-        total = self.weights[found.gap, depth].sum(axis=0)
+        total = _weights_at(self.weights, found.depth, found.gap).sum(axis=0)
         return dict(zip(self.names, total.tolist(), strict=True))
 
     @property
@@ -84,12 +88,13 @@ class Verdict:
         counted = self.weights.max(axis=(0, 1)) > 0
         return frozenset(np.array(self.names)[counted].tolist())
 
-    def _of(self, found: Found) -> Floats:
-        blank = next(iter(found.values.values()))
-        return np.stack([found.values.get(name, blank) for name in self.names], axis=-1)
 
-
-def judge(found: Sequence[Found], truth: Sequence[Floats], names: Sequence[str]) -> Verdict:
+def judge(
+    found: Sequence[Found],
+    truth: Sequence[Floats],
+    names: Sequence[str],
+    independent: float = np.inf,
+) -> Verdict:
     """Weigh candidates by what they said of pseudo-holes.
 
     Parameters
@@ -101,19 +106,19 @@ def judge(found: Sequence[Found], truth: Sequence[Floats], names: Sequence[str])
     names : sequence of str
         The candidates. If they said nothing, they get their usual weights, and the expected error
         is NaN: it cannot be told.
+    independent : float
+        How many of these pixels tell something new. Few of them have seen little of what there is:
+        errors are expected to be greater than there.
     """
     if not found:
-        groups = len(DEPTHS) + 1
-        nothing = np.empty((0, 1, len(names))), np.empty(0, np.intp), np.empty(0, np.int8)
-        errors = np.full((1, groups, BINS), np.nan)
-        return Verdict(
-            tuple(names), _weights(*nothing, names), errors, np.zeros((groups, BINS - 1))
-        )
+        nothing = np.empty((0, 1, len(names))), np.empty(0, np.float32), np.empty(0, np.int8)
+        weights, unknown = _weights(*nothing, names), np.full((1, len(KNOTS), 1), np.nan)
+        return Verdict(tuple(names), weights, unknown, np.zeros((len(KNOTS), 1)))
     values = np.concatenate(
         [np.stack([each.values[name] for name in names], axis=-1) for each in found]
     )
     right = np.concatenate(truth)
-    depth = np.digitize(np.concatenate([each.depth for each in found]), DEPTHS)
+    depth = np.concatenate([each.depth for each in found])
     gap = np.concatenate([each.gap for each in found])
     wrong = values.astype(np.float64) - right[..., None]
     half = np.arange(len(wrong)) * 2 // len(wrong)  # neighbouring pixels are in the same half
@@ -121,10 +126,26 @@ def judge(found: Sequence[Found], truth: Sequence[Floats], names: Sequence[str])
     for part in (0, 1):
         mine, others = half == part, half != part
         weights = _weights(wrong[others], depth[others], gap[others], names)
-        mix, apart[mine] = _mix(values[mine], weights[gap[mine], depth[mine]])
+        mix, apart[mine] = _mix(values[mine], _weights_at(weights, depth[mine], gap[mine]))
         off[mine] = np.abs(mix - right[mine])
-    steps, errors = _errors(off, apart, depth)
-    return Verdict(tuple(names), _weights(wrong, depth, gap, names), errors, steps)
+    middles, errors = _errors(off, apart, depth)
+    errors *= np.sqrt(1 + CAUTION / max(independent, 1))
+    return Verdict(tuple(names), _weights(wrong, depth, gap, names), errors, middles)
+
+
+def _knots(depth: npt.NDArray[np.float32]) -> Floats:
+    """Return how much each of the `KNOTS` counts at some depths, (knots, N)."""
+    return np.stack([np.interp(depth, KNOTS, row) for row in np.eye(len(KNOTS))])
+
+
+def _weights_at(
+    weights: Floats, depth: npt.NDArray[np.float32], gap: npt.NDArray[np.int8]
+) -> Floats:
+    """Return the weights of N pixels, (N, K)."""
+    result = np.zeros((len(depth), weights.shape[-1]))
+    for group, share in enumerate(_knots(depth)):
+        result += share[:, None] * weights[gap, group]
+    return result
 
 
 def _mix(
@@ -137,8 +158,10 @@ def _mix(
 
 
 def _weights(
-    wrong: Floats, depth: npt.NDArray[np.intp], gap: npt.NDArray[np.int8], names: Sequence[str]
+    wrong: Floats, depth: npt.NDArray[np.float32], gap: npt.NDArray[np.int8], names: Sequence[str]
 ) -> Floats:
+    """Return the weights (gaps, depths, K) of errors (N, C, K)."""
+
     def mean(chosen: npt.NDArray[np.bool_], whole: Floats, lean: float) -> Floats:
         """Return E of equation 1 over some pixels, leaning on the whole's."""
         some = wrong[chosen]
@@ -150,11 +173,12 @@ def _weights(
     every = np.ones(len(wrong), bool)
     scale = float((wrong**2).mean()) if len(wrong) else 1.0
     whole = mean(every, scale * prior, PRIOR)
-    weights = np.empty((GAPS, len(DEPTHS) + 1, len(names)))
+    groups = np.digitize(depth, DEPTHS)
+    weights = np.empty((GAPS, len(KNOTS), len(names)))
     for level in range(GAPS):
         here = mean(gap == level, whole, LEAN)
-        for group in range(len(DEPTHS) + 1):
-            weights[level, group] = _best(mean((gap == level) & (depth == group), here, LEAN))
+        for group in range(len(KNOTS)):
+            weights[level, group] = _best(mean((gap == level) & (groups == group), here, LEAN))
     return weights
 
 
@@ -179,21 +203,20 @@ def _best(products: Floats) -> Floats:
     return result
 
 
-def _errors(off: Floats, apart: Floats, depth: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Return where bins of disagreement begin, and the expected error in each."""
-    groups, channels = len(DEPTHS) + 1, off.shape[1]
-    steps, errors = np.zeros((groups, BINS - 1)), np.zeros((channels, groups, BINS))
-    for group in range(groups):
-        mine = depth == group
+def _errors(off: Floats, apart: Floats, depth: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+    """Return some disagreements at each depth, and the expected errors there."""
+    groups, channels = np.digitize(depth, DEPTHS), off.shape[1]
+    middles, errors = np.zeros((len(KNOTS), BINS)), np.zeros((channels, len(KNOTS), BINS))
+    for group in range(len(KNOTS)):
+        mine = groups == group
         if np.count_nonzero(mine) < FEW:
             mine = np.ones(len(depth), bool)
-        steps[group] = np.quantile(apart[mine], np.arange(1, BINS) / BINS)
-        bins = np.digitize(apart[mine], steps[group])
-        for number in range(BINS):
-            some = off[mine][bins == number]
-            some = some if len(some) >= FEW else off[mine]
-            errors[:, group, number] = np.quantile(some, WITHIN, axis=0) / DEVIATIONS
-    return steps, errors
+        order = np.argsort(apart[mine])
+        for number, some in enumerate(np.array_split(order, BINS)):
+            some = some if len(some) >= FEW else order
+            middles[group, number] = np.median(apart[mine][some])
+            errors[:, group, number] = np.quantile(off[mine][some], WITHIN, axis=0) / DEVIATIONS
+    return middles, errors
 
 
 def summary(names: Mapping[str, float]) -> dict[str, float]:

@@ -38,7 +38,7 @@ def fill_lazily(plan: Plan, image: Any, mask: Any, labels: Any = None) -> dask.a
     """
     if mask is None:  # nothing is marked; missing pixels are hole in any case
         mask = np.zeros((1,) * len(plan.axes.leading) + plan.axes.plane, bool)
-    if plan.weighs:
+    if plan.weighs and plan.neighbours:
         return _by_blocks(plan, image, mask)
     plan = replace(plan, neighbours="")  # of what is missing wholly, a task sees too little
     layers = [mask]

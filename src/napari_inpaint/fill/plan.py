@@ -34,8 +34,10 @@ CPU_BATCH = 1 << 18  # px: on the CPU, more at once saves no time but delays a c
 GPU_BATCH = 1 << 24
 STRATEGIES = ("auto", "crop", "resize")
 FILL_MISSING = ("all", "masked")
-NEIGHBOURS = "TZ"  # along these axes slices are near each other
+NEIGHBOURS = "TZQI"  # along these axes slices are near each other; Q and I are pages without a name
+MOST_AXES = 2  # along which neighbours are seen
 GUIDED_FILLS = frozenset({"guide"})
+STACKS = frozenset({"inpaint_stack"})
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,14 @@ class Options:
         One letter an axis, as in "YX", "YXC", "ZYX", "TCZYX". None: a last axis of 3 or 4 behind a
         (Y, X) at least 16 wide is C, and the axes in front are, from the right, Z, T and others.
     along : str
-        Along which axes slices see their neighbours: letters, "auto": T and Z, or "none": each
-        slice is filled by itself. A backend that was named fills each slice by itself, but for
-        slices of which nothing is known.
+        Along which axes slices see their neighbours: letters, "auto": T and Z (and pages whose
+        axis has no name), or "none". A backend that was named fills each slice by itself in any
+        case, unless it provides "inpaint_stack"; but for slices of which nothing is known.
     max_gap : int
         So many slices in a row may be missing as wholes, if their neighbours are seen.
+    texture : float
+        From 0, the fill that is nearest to the truth, to 1, as much noise in it as the known pixels
+        have. Fills that will be measured or averaged want 0.
     dilate : int
         Grow the hole by this, px.
     feather : int
@@ -93,6 +98,7 @@ class Options:
     axes: str | None = None
     along: str = "auto"
     max_gap: int = 2
+    texture: float = 0.0
     dilate: int = 0
     feather: int = 0
     context: int | None = None
@@ -140,6 +146,12 @@ class Options:
             raise OptionError(
                 f"fill_missing must be one of {', '.join(FILL_MISSING)}; got {self.fill_missing!r}."
             )
+        if (
+            not isinstance(self.texture, Real)
+            or isinstance(self.texture, bool)
+            or not 0 <= self.texture <= 1
+        ):
+            raise OptionError(f"texture must be a number from 0 to 1; got {self.texture!r}.")
         if not isinstance(self.along, str) or not self.along.isalpha():
             raise OptionError(
                 f'along must be "auto", "none", or letters of axes, as in "Z"; got {self.along!r}.'
@@ -149,6 +161,7 @@ class Options:
         if not all(isinstance(each, Real) and not isinstance(each, bool) for each in values):
             raise OptionError(f"missing must be a number, or several; got {self.missing!r}.")
         object.__setattr__(self, "missing", tuple(map(float, values)))
+        object.__setattr__(self, "texture", float(self.texture))
 
 
 @dataclass(frozen=True)
@@ -161,11 +174,9 @@ class Plan:
     options: Options
     neighbours: str = ""
     """The axes, in the image's order, along which slices see each other."""
-
-    @property
-    def weighs(self) -> bool:
-        """Whether a jury weighs several candidates; else the backend fills, but for gaps."""
-        return self.options.backend == "auto" and bool(self.neighbours)
+    weighs: bool = False
+    """Whether a jury weighs several candidates, of which the backend is one; else it fills alone,
+    but for slices of which nothing is known."""
 
     @property
     def halo(self) -> int:
@@ -186,8 +197,19 @@ class Plan:
 
     @property
     def fills_thin(self) -> bool:
-        """Whether thin holes are filled without the backend: where nobody asked for this one."""
-        return self.options.backend == "auto"
+        """Whether thin holes are filled without the backend: where nobody asked for this one.
+
+        In stacks neighbours know more of them.
+        """
+        return self.options.backend == "auto" and not self.neighbours
+
+    def stack_backends(self) -> list[Backend]:
+        """Return the backends that fill stacks as wholes and take part here."""
+        if not self.neighbours:
+            return []
+        if self.options.backend != "auto":
+            return [self.backend] if self.weighs else []
+        return [registry.get_backend(each.name) for each in registry.providing(STACKS)]
 
     def of_block(self, shape: tuple[int, ...]) -> Plan:
         """Return the plan for a part of the image, of this shape."""
@@ -207,10 +229,10 @@ class Plan:
         ids = as_labels(labels, info.classes, info.name)
         return self.axes.mask_view(ids, "label map")
 
-    def predictor(self) -> Predictor:
-        """Return what runs the backend, and warns when memory runs out."""
+    def predictor(self, backend: Backend | None = None) -> Predictor:
+        """Return what runs the backend, or another, and warns when memory runs out."""
         return Predictor(
-            self.backend,
+            backend or self.backend,
             self.device.device,
             self.options.batch_size,
             self.options.seed,
@@ -247,7 +269,14 @@ class Plan:
     def __reduce__(self) -> tuple[Any, ...]:
         # by its name: other processes have backends, and loaded models, of their own
         name = self._backend_name()
-        return _unpickled, (self.axes, name, self.device, self.options, self.neighbours)
+        return _unpickled, (
+            self.axes,
+            name,
+            self.device,
+            self.options,
+            self.neighbours,
+            self.weighs,
+        )
 
 
 def plan(
@@ -285,8 +314,15 @@ def plan(
     backend = options.backend
     if isinstance(backend, str) and backend == "auto":
         backend = choose_backend(axes.channels if axes.colours == 3 else None, needs)
-    neighbours = _neighbours(axes, options, needs)
-    settled = Plan(axes, capable(backend, needs), resolve(options.device), options, neighbours)
+    neighbours = _neighbours(axes, options) if needs == FILLS else ""
+    # a photograph's fill has its detail already: what is nearest to the truth would lose it
+    weighs = options.backend == "auto" and needs == FILLS and not (axes.is_photo and not neighbours)
+    if needs == FILLS and neighbours and options.backend != "auto":
+        # a backend that fills stacks needs not fill slices
+        weighs = STACKS <= {*_found(options.backend).info.provides}
+        needs = STACKS if weighs else needs
+    device = resolve(options.device)
+    settled = Plan(axes, capable(backend, needs), device, options, neighbours, weighs)
     if labels is not None:
         labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
         check_label_dtype(labels.dtype)
@@ -294,13 +330,13 @@ def plan(
     return settled
 
 
-def _neighbours(axes: Axes, options: Options, needs: Collection[str]) -> str:
+def _neighbours(axes: Axes, options: Options) -> str:
     """Return the axes along which slices see each other.
 
     Raises
     ------
     OptionError
-        If axes are named that there are not, or a backend that sees slices by themselves.
+        If axes are named that there are not.
     """
     named = options.along.upper()
     if named in ("AUTO", "NONE"):
@@ -308,15 +344,14 @@ def _neighbours(axes: Axes, options: Options, needs: Collection[str]) -> str:
     else:
         wanted = named
         lacking = [each for each in named if each not in axes.leading]
-        if lacking or len({*named}) < len(named) or len(named) > 2:
+        if lacking or len({*named}) < len(named) or len(named) > MOST_AXES:
             raise OptionError(
                 f"along names one or two axes besides Y, X and C; got {options.along!r}, and the "
                 f"image's axes are {axes.letters!r}."
             )
-    if needs != FILLS:
-        return ""
     lengths = dict(zip(axes.letters, axes.shape, strict=True))
-    return "".join(each for each in axes.leading if each in wanted and lengths[each] > 1)
+    there = [each for each in wanted if each in axes.leading and lengths[each] > 1]
+    return "".join(each for each in axes.leading if each in there[:MOST_AXES])
 
 
 def capable(backend: str | os.PathLike[str], needs: Collection[str]) -> Backend:
@@ -365,7 +400,5 @@ def _found(backend: str | os.PathLike[str]) -> Backend:
     return registry.get_backend(backend)
 
 
-def _unpickled(
-    axes: Axes, backend: str, device: ResolvedDevice, options: Options, neighbours: str
-) -> Plan:
-    return Plan(axes, _found(backend), device, options, neighbours)
+def _unpickled(axes: Axes, backend: str, *settled: Any) -> Plan:
+    return Plan(axes, _found(backend), *settled)

@@ -25,7 +25,7 @@ Pixels = npt.NDArray[np.float32]
 
 KEPT_MODELS = 2
 TOLERANCE = 0.02  # of a sum of probabilities: some devices compute in half precision
-FILLING = frozenset({"inpaint", "guide"})
+FILLING = frozenset({"inpaint", "guide", "inpaint_stack"})
 FAR = 0.5  # a fill overshoots by less; beyond it are numbers of another convention
 _models: list[tuple[Backend, Any, Any]] = []  # backend, device, what it loaded; latest last
 _loading = threading.Lock()
@@ -107,6 +107,35 @@ class Predictor:
             answer = self._ask("guide", channels, images, holes[..., np.newaxis], guiding)
         filled = answer[:, 0] if channels == images.shape[-1] else answer.mean(axis=2)
         return np.moveaxis(filled, 1, -1)
+
+    def fill_stack(self, stack: Pixels, hole: npt.NDArray[np.bool_]) -> Pixels:
+        """Fill a stack (D, H, W, C) in [0, 1], zero in its hole (D, H, W), as a whole.
+
+        Raises
+        ------
+        BackendError
+            As in filling; or if the memory does not suffice.
+        """
+        sides = [-side % self.info.multiple for side in stack.shape[1:3]]
+        more = ((0, 0), (0, sides[0]), (0, sides[1]))
+        image = np.moveaxis(np.pad(stack, (*more, (0, 0)), "reflect"), -1, 0)
+        mask = np.pad(hole, more, "reflect").astype(np.float32)
+        channels = self.info.channels or len(image)
+        if channels != len(image):  # each channel by itself, as grey
+            image = image[:, None].repeat(channels, axis=1)
+        else:
+            image = image[None]
+        masks = np.broadcast_to(mask, (len(image), 1, *mask.shape))
+
+        def ask(footprint: Footprint) -> Pixels:
+            model = _loaded(self.backend, footprint.device)
+            self.artifact = model.sha256 if isinstance(model, Loaded) else None
+            return self._predict(model, "inpaint_stack", channels, [image, masks], footprint)
+
+        answer, used = run_within_memory(ask, replace(self.footprint, batch=1, tile=1), self.report)
+        self.footprint = replace(self.footprint, device=used.device)
+        filled: Pixels = answer[0] if channels == stack.shape[-1] else answer.mean(axis=1)
+        return np.moveaxis(filled, 0, -1)[:, : stack.shape[1], : stack.shape[2]]
 
     def segment(self, images: Pixels, holes: npt.NDArray[np.bool_]) -> Pixels:
         """Return the class probabilities (N, H, W, K) of a batch, in [0, 1], the hole included.
@@ -213,8 +242,7 @@ class Predictor:
             raise BackendError(
                 f"The backend {self.info.name!r} failed: {type(error).__name__}: {error}"
             ) from error
-        count, _, height, width = inputs[0].shape
-        values = self._checked(result, (count, outputs, height, width))
+        values = self._checked(result, (len(inputs[0]), outputs, *inputs[0].shape[2:]))
         if method in FILLING and (values.min() < -FAR or values.max() > 1 + FAR):
             raise BackendError(
                 f"The backend {self.info.name!r} must fill with numbers in [0, 1]; it returned "

@@ -11,8 +11,8 @@ from napari_inpaint.arrays.regions import Region, regions
 
 WORKING_SIZE = 256  # px: holes are put together up to so much
 STEP = 64  # px
-ENOUGH = 20_000  # pixels of pseudo-holes
-WANTED = 4_000  # pixels of a region's: if one shift gives fewer, there are more
+ENOUGH = 20_000  # pixels of the plane in pseudo-holes
+WANTED = 6_000  # of them for a region, where there are few regions
 SHIFTS = 4
 APART = 4  # px between a hole and its shape beside it
 USABLE = 0.6  # of a shape must come to lie on known pixels, beside the hole
@@ -35,15 +35,17 @@ def pseudo_holes(fill: Hole, unknown: Hole, context: int) -> Hole:
     """
     pseudo = np.zeros_like(fill)
     found = regions_through(fill, unknown, context)
-    count = 0
+    count, wanted = 0, min(WANTED, ENOUGH // max(len(found), 1))
     for region in _spread(found):
-        at = _places(fill, region)
-        moved = _moved(at, unknown)
+        moved = _moved(_places(fill, region), unknown, wanted)
         for place in moved:
             pseudo[place] = True
-        count += sum(len(each[0]) for each in moved)
+        count += sum(_in_plane(each, fill.shape[-1]) for each in moved)
         if count > ENOUGH:
             break
+    for index in map(tuple, np.argwhere((pseudo | unknown).all(axis=(-2, -1)))):
+        known = np.flatnonzero(~unknown[index])
+        pseudo[index].ravel()[known[len(known) // 2 :]] = False  # something has to stay known
     return pseudo
 
 
@@ -57,13 +59,16 @@ def _places(fill: Hole, region: Region) -> Places:
 
 def _spread(found: list[Region]) -> list[Region]:
     """Return regions in an order in which the first ones lie far apart."""
-    count = len(found)
-    step = next((each for each in (7, 5, 3) if count % each), 1)
-    return [found[number * step % count] for number in range(count)]
+    golden = (5**0.5 - 1) / 2
+    order = np.argsort(np.arange(len(found)) * golden % 1)
+    return [found[number] for number in order]
 
 
-def _moved(at: Places, unknown: Hole) -> list[Places]:
-    """Move pixels onto known ones: beside where they are, or else as far as it takes."""
+def _moved(at: Places, unknown: Hole, wanted: int) -> list[Places]:
+    """Move pixels onto known ones, beside where they are or as far as it takes.
+
+    There are several moves, if one gives fewer pixels of the plane than are wanted.
+    """
     rows, columns = at[-2:]
     height, width = unknown.shape[-2:]
     down = int(np.ptp(rows)) + 1 + APART
@@ -79,16 +84,28 @@ def _moved(at: Places, unknown: Hole) -> list[Places]:
             keep = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             place = (*(each[keep] for each in at[:-2]), row[keep], column[keep])
             keep = ~unknown[place]
-            best.append((int(np.count_nonzero(keep)), tuple(each[keep] for each in place)))
+            place = tuple(each[keep] for each in place)
+            best.append((len(place[0]), place))
         best.sort(key=lambda each: -each[0])
         if best[0][0] >= USABLE * len(rows):
             break
     chosen, count = [], 0
     for size, place in best[:SHIFTS]:
-        if size and count < WANTED:
+        if size and count < wanted:
             chosen.append(place)
-            count += size
+            count += _in_plane(place, width)
     return chosen
+
+
+def _in_plane(place: Places, width: int) -> int:
+    """Return how many pixels of the plane these are: a hole that stays tells little more twice."""
+    return len(np.unique(place[-2] * width + place[-1]))
+
+
+def independent_pixels(pseudo: Hole) -> int:
+    """Return how many pixels tell something new: those of holes that stay count once."""
+    slices = pseudo.reshape(-1, *pseudo.shape[-2:])
+    return int(np.count_nonzero(slices[0]) + np.count_nonzero(slices[1:] & ~slices[:-1]))
 
 
 def regions_through(wanted: Hole, unknown: Hole, context: int) -> list[Region]:

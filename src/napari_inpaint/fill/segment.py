@@ -16,7 +16,7 @@ from napari_inpaint.arrays.boxes import Box, crop, grow
 from napari_inpaint.arrays.labels import ClassInfo, dtype_for
 from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.arrays.tiling import Tile
-from napari_inpaint.fill.inpaint import find_holes
+from napari_inpaint.fill.holes import find_holes
 from napari_inpaint.fill.plan import Plan
 from napari_inpaint.fill.predictor import Predictor
 from napari_inpaint.fill.progress import Progress, ignore

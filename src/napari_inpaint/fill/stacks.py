@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +20,15 @@ from napari_inpaint.fill.blocks import (
     blocks_along,
     fill_block,
     fill_gaps,
+    is_sparse,
 )
-from napari_inpaint.fill.candidates import Fill
+from napari_inpaint.fill.candidates import Others
+from napari_inpaint.fill.holes import Holes
 from napari_inpaint.fill.jury import summary
+from napari_inpaint.fill.measured import measure_errors
 from napari_inpaint.fill.plan import Plan
 from napari_inpaint.fill.progress import Progress, share_of
+from napari_inpaint.fill.thin import fill_thin_holes
 
 
 def fill_stacks(
@@ -32,7 +36,7 @@ def fill_stacks(
     target: npt.NDArray[Any],
     fill: Hole,
     unknown: Hole,
-    more: Mapping[str, Fill],
+    others: Others,
     errors: npt.NDArray[np.float32] | None,
     progress: Progress,
     core: Slices | None = None,
@@ -42,14 +46,14 @@ def fill_stacks(
     Parameters
     ----------
     plan : Plan
-        With neighbours. If a backend was named, the holes are filled already, and only slices of
-        which nothing was known are filled here.
+        If a backend was named, the holes are filled already, and only slices of which nothing was
+        known are filled here.
     target : (leading…, Y, X, C) array
         What is not known is never read.
     fill, unknown : (leading…, Y, X) bool arrays
         What is filled, some pixels, and what is not known.
-    more : mapping
-        Other candidates in the plane, by their names.
+    others : Others
+        Candidates beside those without weights.
     errors : (leading…, Y, X, C) float32 array or None
         Where expected errors are written to, in the image's units.
     progress : callable
@@ -63,7 +67,7 @@ def fill_stacks(
     for block, error in _blocks(plan, target, fill, unknown, errors, core):
         size = int(np.count_nonzero(block.fill))
         report = share_of(progress, done, size, total)
-        for name, share in _fill(plan, block, more, error, report).items():
+        for name, share in _fill(plan, block, others, error, report).items():
             shares[name] = shares.get(name, 0.0) + share
         done += size
         progress(done, total)
@@ -73,7 +77,7 @@ def fill_stacks(
 def _fill(
     plan: Plan,
     block: Block,
-    more: Mapping[str, Fill],
+    others: Others,
     error: npt.NDArray[np.float32] | None,
     report: Callable[[float], None],
 ) -> dict[str, float]:
@@ -81,7 +85,7 @@ def _fill(
     shares: dict[str, float] = {}
     nothing = np.broadcast_to(block.nothing_known, block.fill.shape)
     gaps, pixels = block.fill & nothing, block.pixels
-    # what lies between gaps has to be filled first, seen slices too
+    # what lies between gaps has to be filled first, seen slices too, and what stays missing
     holes = (block.unknown if gaps.any() else block.fill) & ~nothing
     if gaps.any():
         block = replace(block, pixels=pixels.copy())
@@ -94,14 +98,25 @@ def _fill(
         for name, share in mixed.shares.items():
             shares[name] = shares.get(name, 0.0) + share
 
-    if plan.weighs and holes.any():
-        part = replace(block, fill=holes)
-        put(part, fill_block(part, more, plan.device.device, report))
+    part = replace(block, fill=holes)
+    if plan.weighs and block.count and is_sparse(part):
+        part = _without_thin(part, error)
+    if (plan.weighs or gaps.any()) and part.fill.any():
+        put(part, fill_block(part, others, plan.device.device, report))
     if gaps.any():
         part = replace(block, fill=gaps)
         put(part, fill_gaps(part, report))
         pixels[block.fill] = block.pixels[block.fill]
     return shares
+
+
+def _without_thin(block: Block, error: npt.NDArray[np.float32] | None) -> Block:
+    """Fill thin holes in the plane, in place, and their expected error; return what is left."""
+    left, unknown, _ = fill_thin_holes(block.pixels, block.fill, block.unknown)
+    if error is not None:
+        thin = Holes(block.fill & ~left, block.unknown)
+        measure_errors(fill_thin_holes, block.pixels, thin, block.context, error)
+    return replace(block, fill=left, unknown=unknown)
 
 
 def _blocks(
@@ -133,7 +148,7 @@ def _blocks(
         if core is not None:
             along = [[(own, slice(0, n))] for own, n in zip(core, lengths, strict=True)]
         for block in itertools.product(*along):
-            own, seen = zip(*block, strict=True)
+            own, seen = (tuple(each[i] for each in block) for i in (0, 1))
             wanted = np.zeros(stack[seen].shape, bool)
             inner = tuple(
                 slice(mine.start - all_.start, mine.stop - all_.start)

@@ -58,6 +58,37 @@ def thin_holes(unknown: Hole) -> Hole:
     return thin
 
 
+def fill_thin_holes(target: npt.NDArray[Any], fill: Hole, unknown: Hole) -> tuple[Hole, Hole, int]:
+    """Fill the thin holes of all slices, in place.
+
+    Parameters
+    ----------
+    target : (leading…, Y, X, C) array
+    fill, unknown : (leading…, Y, X) bool arrays
+        What is to be filled, and what is not known; they are left as they are.
+
+    Returns
+    -------
+    tuple
+        What is left to fill, what is not known then, and how many pixels were filled.
+    """
+    left, dark, count = fill, unknown, 0
+    for index in np.ndindex(fill.shape[:-2]):
+        thin = thin_holes(unknown[index])
+        chosen = thin & fill[index]
+        if not chosen.any():
+            continue
+        if left is fill:
+            left = fill.copy()
+            dark = left if unknown is fill else unknown.copy()
+        # with what is missing beside it: a hole's rim has to be known all around
+        values = fill_thin(target[index], dark[index], thin)
+        target[index][chosen] = values[chosen[thin]]
+        left[index][chosen] = dark[index][chosen] = False
+        count += int(np.count_nonzero(chosen))
+    return left, dark, count
+
+
 def fill_thin(pixels: npt.NDArray[Any], unknown: Hole, thin: Hole) -> npt.NDArray[Any]:
     """Fill the thin holes of one slice.
 

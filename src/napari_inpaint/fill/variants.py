@@ -19,7 +19,8 @@ from napari_inpaint.arrays.boxes import bounds, grow
 from napari_inpaint.arrays.labels import UNDECIDED, dtype_for
 from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.errors import OptionError, ShapeError
-from napari_inpaint.fill.inpaint import fill_holes, find_holes
+from napari_inpaint.fill.holes import find_holes
+from napari_inpaint.fill.inpaint import fill_holes
 from napari_inpaint.fill.plan import Plan
 from napari_inpaint.fill.progress import Progress, ignore, part_of
 from napari_inpaint.fill.segment import segment_holes
