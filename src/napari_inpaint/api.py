@@ -1,6 +1,6 @@
 """The public functions on arrays: ``inpaint``, ``segment`` and ``variants``.
 
-NumPy arrays are filled at once, dask and zarr arrays lazily, slice by slice.
+NumPy arrays are filled at once, dask and zarr arrays lazily, slice by slice or in blocks of slices.
 """
 
 from __future__ import annotations

@@ -159,6 +159,16 @@ def test_group_without_pixels_has_the_weights_of_the_whole():
         assert weights(verdict, *at)["a"] > 0.9
 
 
+def test_group_without_pixels_has_the_weights_of_those_that_neighbours_know_as_much_of():
+    truth = truths()
+    gap = np.where(np.arange(len(truth)) % 4, NONE, NEAR)
+    near, none = (noisy(truth, each, 4) for each in ((0.02, 0.2), (0.2, 0.02)))
+    said = {name: np.where(gap[:, None] == NEAR, near[name], none[name]) for name in "ab"}
+    verdict = judged(said, truth, DEPTHS[0], gap)
+    assert weights(verdict, DEPTHS[3], NEAR)["a"] > 0.8
+    assert weights(verdict, DEPTHS[3], NONE)["b"] > 0.8
+
+
 def test_a_few_pixels_do_not_sway_the_jury():
     truth = truths(3)
     shares = weights(judged(noisy(truth, (0.02, 0.2)), truth))
@@ -212,6 +222,20 @@ def test_expected_error_of_errors_that_are_not_normal_holds_nine_of_ten_too():
     heavy = [np.random.default_rng(seed).standard_t(3, truth.shape) * 0.1 for seed in (0, 1)]
     verdict = judged({"a": truth + heavy[0]}, truth)
     assert share_within(verdict, {"a": truth + heavy[1]}, truth) == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("alike", [1, 2])
+def test_expected_error_is_that_of_all_pixels_where_no_candidate_disagrees(alike):
+    """One candidate, or two that say the same: the first pixels are hard, the last ones easy."""
+    truth = truths(4_000)
+    level = np.where(np.arange(len(truth)) < 3_000, 0.3, 0.003)[:, None]
+    said, fresh = (
+        dict.fromkeys("ab"[:alike], truth + level * noisy(0 * truth, [1.0], seed)["a"])
+        for seed in (0, 1)
+    )
+    for order in (slice(None), slice(None, None, -1)):
+        verdict = judged({name: each[order] for name, each in said.items()}, truth[order])
+        assert share_within(verdict, fresh, truth) == pytest.approx(WITHIN, abs=0.02)
 
 
 def test_expected_error_is_larger_where_candidates_disagree():
@@ -309,7 +333,7 @@ def test_without_evidence_the_usual_weights_count_and_the_error_cannot_be_told()
         shares = weights(verdict, *at)
         assert sum(shares.values()) == pytest.approx(1)
         assert shares["coherence"] == pytest.approx(shares["line z"])
-        assert shares["coherence"] > shares["thin plate"] >= 0
+        assert 0 <= shares["thin plate"] < 0.5 * shares["coherence"]
     said = found({name: np.full((5, 3), each) for each, name in enumerate(names)})
     mix, error = verdict.mixed(said)
     assert mix.shape == error.shape == (5, 3)

@@ -54,12 +54,15 @@ def test_rough_texture_has_the_greater_error():
 
 
 def test_thin_holes_have_theirs():
-    image, hole = texture(200, 220), np.zeros((200, 220), bool)
+    within, hole = [], np.zeros((200, 220), bool)
     hole[50:52, 20:200] = hole[120:122, 20:200] = True
-    result = ni.inpaint(image, hole, report=True)
-    assert result.record["backend"] == "thin plate"
-    off = np.abs(result.image - image)[hole]
-    assert 0.8 < np.mean(off <= 1.645 * result.error[hole]) <= 1
+    for _ in range(8):
+        image = texture(200, 220)
+        result = ni.inpaint(image, hole, report=True)
+        assert result.record["backend"] == "thin plate"
+        off = np.abs(result.image - image)[hole]
+        within.append(np.mean(off <= 1.645 * result.error[hole]))
+    assert 0.82 < np.mean(within) < 0.98
 
 
 def test_without_a_report_there_is_none():

@@ -18,7 +18,7 @@ from napari_inpaint.arrays import masks
 from napari_inpaint.backends import artifacts, registry
 from napari_inpaint.backends.auto import choose_backend
 from napari_inpaint.backends.scores import comparisons
-from napari_inpaint.fill.inpaint import THIN
+from napari_inpaint.fill.inpaint import JURY, THIN
 from napari_inpaint.gui import messages, worker
 from napari_inpaint.gui.backend_field import OPEN_FILE
 from napari_inpaint.gui.base_form import SLICE, STACK
@@ -98,15 +98,28 @@ def test_mask_is_hidden_after_the_fill_and_comes_back_to_paint(viewer, dock, pre
 # --- what the result carries ----------------------------------------------------------------
 
 
-def test_provenance_names_what_auto_stood_for(viewer, dock, press, ramp):
-    viewer.add_image(ramp, name="ramp")
+def test_provenance_names_what_auto_stood_for(viewer, dock, press):
+    photo = np.random.default_rng(1).integers(0, 255, (64, 80, 3), dtype=np.uint8)
+    viewer.add_image(photo, rgb=True)
     widget = dock()
     widget.backend.value = "auto"
     painted(viewer, widget)
     press(widget)
-    chosen = choose_backend(None)
+    chosen = choose_backend(3)
     assert result_in(viewer).metadata["napari_inpaint"]["backend"] == chosen
     assert f"with {chosen} on" in widget.status.value
+
+
+def test_status_names_the_candidates_that_were_weighed(viewer, dock, press, ramp):
+    viewer.add_image(ramp + np.random.default_rng(1).normal(0, 5, ramp.shape).astype(np.float32))
+    widget = dock()
+    widget.backend.value = "auto"
+    painted(viewer, widget)
+    press(widget)
+    record = result_in(viewer).metadata["napari_inpaint"]
+    assert record["backend"] == JURY
+    assert f"in 1 hole {messages.sources(record['shares'])} on the CPU" in widget.status.value
+    assert f"with {next(iter(record['shares']))}" in widget.status.value
 
 
 def test_status_names_what_filled_where_that_is_not_the_backend(viewer, dock, press, ramp):
@@ -622,7 +635,7 @@ def test_unforeseen_error_is_reported_and_logged(
     def fail(*_, **__):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("napari_inpaint.gui.inpaint_widget.fill_image", fail)
+    monkeypatch.setattr("napari_inpaint.gui.slabs.fill_image", fail)
     viewer.add_image(ramp)
     widget = dock()
     painted(viewer, widget)

@@ -129,7 +129,7 @@ def test_segment_and_guide_reads_next_to_nothing_in_the_main_thread(
 
 @pytest.mark.parametrize(
     ("where", "said"),
-    [(np.s_[:0], r"is empty. Paint over what should be filled."), (np.s_[2], "at slice 2")],
+    [(np.s_[:0], r"is empty. Paint over what should be filled."), (np.s_[1:], "Z=1, Z=2, Z=3")],
 )
 def test_what_a_run_finds_out_reaches_the_person_in_words(
     viewer, dock, qtbot, ramp, watched, errors, where, said

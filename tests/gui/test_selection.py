@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points
 
-from napari_inpaint.errors import Cancelled, InpaintError
+from napari_inpaint.errors import Cancelled, InpaintError, ShapeError
+from napari_inpaint.fill.plan import Options
 from napari_inpaint.gui import marks
 from napari_inpaint.gui.kinds import Missing
 from napari_inpaint.gui.selection import MARGIN, Selection
@@ -160,3 +161,35 @@ def test_reading_can_be_ended_at_every_plane():
     with pytest.raises(Cancelled):
         selection.read(check)
     assert len(calls) == 5
+
+
+def test_planes_are_worked_on_by_themselves_unless_a_fill_may_see_neighbours():
+    """As Segment and guide does, for which adjacent planes are none."""
+    image, mask = missing_at(), labels((3, 6, 7), np.s_[1:, 3, 3])
+    planes = Selection.of(image, mask, (1, 2)).read()
+    assert planes.plan is None
+    assert planes.near is None
+    with pytest.raises(ShapeError, match=r"slice 0: nothing known is left .* from\. Mask"):
+        Selection.of(image, labels((3, 6, 7), np.s_[0]), (1, 2)).read()
+
+
+@pytest.mark.parametrize(
+    ("only", "backend", "near"),
+    [
+        (None, "auto", [(1,), (2,), (7,)]),
+        ((1,), "auto", [(1,), (2,)]),
+        (None, "telea", None),
+        ((1,), "telea", None),
+        ((2,), "telea", [(1,), (2,)]),
+    ],
+)
+def test_marks_on_neighbours_are_taken_down_where_they_are_seen(only, backend, near):
+    image = missing_at(shape=(9, 6, 7))
+    mask = labels((9, 6, 7), np.s_[[1, 7], 3, 3])
+    mask.data[2] = only == (2,)
+    mask.data[2, 3, 3] = 1
+    options = Options(backend=backend, axes="ZYX")
+    planes = Selection.of(image, mask, (1, 2), only, options=options).read()
+    assert list(planes.indices) == ([(1,), (2,), (7,)] if only is None else [only])
+    assert planes.plan.axes.letters == "ZYX"
+    assert (planes.near if planes.near is None else sorted(planes.near)) == near

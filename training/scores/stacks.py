@@ -58,7 +58,8 @@ class StackScores:
     name, kind : str
     rows : dict of str to Score
     within : float
-        Share of hole pixels whose truth lies within 1.645 expected errors.
+        Share of hole pixels whose truth lies within 1.645 expected errors, where these are told;
+        NaN where none is.
     flicker : float or None
         Mean change from slice to slice in holes that stay, over that of known pixels beside them.
     """
@@ -196,7 +197,9 @@ def score_stack(name: str, stack: NDArray[Any], kind: str, seed: int) -> StackSc
     result = inpaint(damaged, hole, axes="ZYX", report=True)
     rows[AUTO] = Score(decibels(result.image), time.perf_counter() - start)
     off = np.abs(result.image[hole].astype(np.float64) - truth)
-    within = float(np.mean(off <= WITHIN * result.error[hole]))
+    error = result.error[hole]
+    told = np.isfinite(error)
+    within = float(np.mean(off[told] <= WITHIN * error[told])) if told.any() else float("nan")
     changes = flicker(result.image, hole) if kind == "fixed" else None
     return StackScores(name, kind, rows, within, changes)
 
@@ -230,7 +233,7 @@ def stack_tables(scores: list[StackScores]) -> str:
         lines = [_line(each, names) for each in mine]
         means = [f"{np.mean([each.rows[n].decibels for each in mine]):.2f}" for n in names]
         gains = np.array([_gain(each) for each in mine])
-        within = f"{np.mean([each.within for each in mine]):.2f}"
+        within = f"{np.nanmean([each.within for each in mine]):.2f}"
         total = ["*mean*", *means, f"{gains.mean():+.2f}", within, ""]
         total += [f"{np.mean([each.flicker or 0 for each in mine]):.2f}"] if kind == "fixed" else []
         good = np.mean(gains >= -0.1)

@@ -1,4 +1,4 @@
-"""Which backend "auto" stands for."""
+"""Which backend "auto" stands for: alone, or as one of the candidates that a jury weighs."""
 
 from __future__ import annotations
 

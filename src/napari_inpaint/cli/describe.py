@@ -94,7 +94,10 @@ def _score_rows(info: BackendInfo) -> list[tuple[str, ...]]:
 
 
 def _auto() -> dict[str, str]:
-    """Return what "auto" stands for, by kind of image and what is asked for."""
+    """Return what "auto" stands for, by kind of image and what is asked for.
+
+    Of single images other than colour, and of stacks, this is one of those that a jury weighs.
+    """
     chosen = {}
     for channels, image in ((3, "colour"), (None, "other images")):
         for needs, what in ((FILLS, ""), (frozenset({"segment", "guide"}), ", with labels")):

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 CORE = 8  # slices of a block along a neighbour axis
 CONTEXT = 32  # px around a hole
 MANY, SPARSE = 1 << 20, 500  # voxels, at all and for each pixel of a hole: some seconds
-UNCLEAR = 0.05  # of the holes are hole in all slices: what fits the kind of image is asked, too
 
 Slices = tuple[slice, ...]
 """Of each neighbour axis."""
@@ -175,14 +174,14 @@ def fill_block(
     ----------
     block : Block
     others : Others
-        Other candidates; those in the plane where neighbours do not know everything.
+        Other candidates; those in the plane for single images alone.
     device : torch.device
     report : callable
         Called with the share that is done; what it raises ends the work.
     """
     limits = block.limits()
-    unclear = _share_in_all(block) > UNCLEAR
-    others = others if unclear else replace(others, plane={})
+    if block.count:  # a network on every slice costs more than all that neighbours say
+        others = replace(others, plane={})
     part = _Part(block, limits, others, device, report)
     values, errors, shares = part.filled()
     if block.feather:
@@ -221,12 +220,6 @@ def _feathered(block: Block, limits: Limits, values: Pixels) -> Pixels:
             slice_ = _scaled(block.pixels[index], hole, limits)
             filled[index] = masks.feather(filled[index], slice_, hole, block.feather)
     return filled[block.fill]
-
-
-def _share_in_all(block: Block) -> float:
-    """Return which share of the holes is hole in all slices: no neighbour knows anything of it."""
-    always = block.unknown.all(axis=tuple(range(block.count)))
-    return np.count_nonzero(block.fill & always) / np.count_nonzero(block.fill)
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,9 @@ class _Run:
             dark = rest.unknown if plan.weighs else rest.unknown & ~rest.fill
             parts = (self.target, weighed, dark)
             more["shares"] = fill_stacks(plan, *parts, others, self.errors, report, core)
-            more |= {"backend": JURY} if plan.weighs and not others.alone else {}
+            by_one = others.alone or not plan.weighs
+            if not (by_one and rest.fill.any()):
+                more["backend"] = JURY
         if plan.options.texture:
             along = [plan.axes.leading.index(each) for each in plan.neighbours]
             share, seed = plan.options.texture, plan.options.seed

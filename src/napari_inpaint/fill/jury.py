@@ -33,14 +33,16 @@ Floats = npt.NDArray[np.floating]
 DEPTHS = (1.5, 3.5, 7.5)  # px: where the next group of pixels begins
 KNOTS = (1.0, 2.5, 5.5, 10.0)  # px: where these groups' weights hold
 GAPS = NEAR + 1
-LEAN = 200  # pixels that the whole counts for, in a group
-PRIOR = 60  # pixels that the prior counts for, in the whole
+LEAN = 400  # pixels that the whole counts for, in a group
+PRIOR = 1_000  # pixels that the prior counts for, in the whole
 SHARED = 0.8  # of the candidates' errors: what they have in common
 CAUTION = 1_500  # pixels: on so many independent ones, errors are 1.4 times what they are on many
 BINS = 5  # of disagreement
+ROUNDING = 1e-6  # of the range: that of float32, no error of a fill
+TINY = 1e-12  # of the range, squared
 FEW = 40  # pixels: fewer say nothing of a quantile
 WITHIN, DEVIATIONS = 0.9, 1.645
-USUAL = {"coherence": 1.0, "thin plate": 1.4}
+USUAL = {"coherence": 1.0, "thin plate": 2.0}
 """Mean squared errors beside the coherent fill's, as usual; others are as good as any."""
 
 
@@ -121,16 +123,17 @@ def judge(
     depth = np.concatenate([each.depth for each in found])
     gap = np.concatenate([each.gap for each in found])
     wrong = values.astype(np.float64) - right[..., None]
+    worth = min(1.0, independent / len(wrong))
     half = np.arange(len(wrong)) * 2 // len(wrong)  # neighbouring pixels are in the same half
     off, apart = np.empty(right.shape), np.empty(len(right))
     for part in (0, 1):
         mine, others = half == part, half != part
-        weights = _weights(wrong[others], depth[others], gap[others], names)
+        weights = _weights(wrong[others], depth[others], gap[others], names, worth)
         mix, apart[mine] = _mix(values[mine], _weights_at(weights, depth[mine], gap[mine]))
         off[mine] = np.abs(mix - right[mine])
     middles, errors = _errors(off, apart, depth)
     errors *= np.sqrt(1 + CAUTION / max(independent, 1))
-    return Verdict(tuple(names), _weights(wrong, depth, gap, names), errors, middles)
+    return Verdict(tuple(names), _weights(wrong, depth, gap, names, worth), errors, middles)
 
 
 def _knots(depth: npt.NDArray[np.float32]) -> Floats:
@@ -158,20 +161,27 @@ def _mix(
 
 
 def _weights(
-    wrong: Floats, depth: npt.NDArray[np.float32], gap: npt.NDArray[np.int8], names: Sequence[str]
+    wrong: Floats,
+    depth: npt.NDArray[np.float32],
+    gap: npt.NDArray[np.int8],
+    names: Sequence[str],
+    worth: float = 1.0,
 ) -> Floats:
-    """Return the weights (gaps, depths, K) of errors (N, C, K)."""
+    """Return the weights (gaps, depths, K) of errors (N, C, K); a pixel is worth so much of one."""
 
     def mean(chosen: npt.NDArray[np.bool_], whole: Floats, lean: float) -> Floats:
         """Return E of equation 1 over some pixels, leaning on the whole's."""
         some = wrong[chosen]
         products = np.einsum("nck,ncl->kl", some, some) / wrong.shape[1]
-        result: Floats = (products + lean * whole) / (len(some) + lean)
+        result: Floats = (worth * products + lean * whole) / (worth * len(some) + lean)
         return result
 
     prior = _prior(names)
     every = np.ones(len(wrong), bool)
-    scale = float((wrong**2).mean()) if len(wrong) else 1.0
+    scale = 1.0
+    if len(wrong):  # of their means the geometric one: where one candidate is right, it stays so
+        squares = (wrong**2).mean(axis=(0, 1))
+        scale = float(np.exp(np.log(squares + TINY).mean()))
     whole = mean(every, scale * prior, PRIOR)
     groups = np.digitize(depth, DEPTHS)
     weights = np.empty((GAPS, len(KNOTS), len(names)))
@@ -211,11 +221,17 @@ def _errors(off: Floats, apart: Floats, depth: npt.NDArray[np.float32]) -> tuple
         mine = groups == group
         if np.count_nonzero(mine) < FEW:
             mine = np.ones(len(depth), bool)
-        order = np.argsort(apart[mine])
-        for number, some in enumerate(np.array_split(order, BINS)):
-            some = some if len(some) >= FEW else order
-            middles[group, number] = np.median(apart[mine][some])
-            errors[:, group, number] = np.quantile(off[mine][some], WITHIN, axis=0) / DEVIATIONS
+        steps = np.quantile(apart[mine], np.arange(1, BINS) / BINS)
+        number = np.digitize(apart[mine], steps)  # equal ones are in the same bin
+        bins = [
+            each for each in (number == n for n in range(BINS)) if np.count_nonzero(each) >= FEW
+        ]
+        bins = bins or [np.ones(len(number), bool)]
+        for n in range(BINS):  # where there are fewer, the last one stands for the others
+            some = bins[min(n, len(bins) - 1)]
+            middles[group, n] = np.median(apart[mine][some])
+            errors[:, group, n] = np.quantile(off[mine][some], WITHIN, axis=0) / DEVIATIONS
+    errors[errors < ROUNDING] = 0
     return middles, errors
 
 
@@ -223,4 +239,6 @@ def summary(names: Mapping[str, float]) -> dict[str, float]:
     """Return shares that sum to one, the greatest first, fit for a record."""
     total = sum(names.values()) or 1.0
     ordered = sorted(names.items(), key=lambda each: -each[1])
-    return {name: round(share / total, 3) for name, share in ordered if share / total >= 0.0005}
+    return {
+        name: round(float(share / total), 3) for name, share in ordered if share / total >= 0.0005
+    }

@@ -58,7 +58,8 @@ def measure_errors(
         truth = [np.zeros_like(off)] if len(off) else []
         verdict = judge(heard, truth, ["fill"], independent_pixels(pseudo))
         blank = np.zeros((np.count_nonzero(hole), known.shape[-1]))
-        errors[index][hole] = verdict.mixed(_found(blank, masks.depth(unknown)[hole]))[1] * scale
+        error = verdict.mixed(_found(blank, masks.depth(unknown)[hole]))[1].astype(np.float64)
+        errors[index][hole] = (error * scale).clip(max=np.finfo(np.float32).max)
 
 
 def _found(values: npt.NDArray[np.float64], depth: npt.NDArray[np.float32]) -> Found:

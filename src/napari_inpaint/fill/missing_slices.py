@@ -18,6 +18,7 @@ from napari_inpaint.fill.jury import judge
 
 PSEUDO = 4  # slices
 SAMPLE = 10_000  # pixels of each
+NEW = 1_500  # of which tell something new: slices are each of one kind
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,11 @@ def _judged(stack: _Stack, at: int, name: str) -> tuple[Pixels, Pixels, dict[str
     sides = stack.sides(at)
     found = {f"{kind} {name}": each for kind, each in stack.candidates(at, *sides)}
     heard = list(stack.pseudo(at, *sides, name))
-    # a regression may have had too few slices to learn from, here or there
+    # here or there, there may be too few slices for some of them
     heard = [each for each in heard if found.keys() <= each[0].values.keys()] or heard
     names = [each for each in found if all(each in said.values for said, _ in heard)]
-    verdict = judge([said for said, _ in heard], [truth for _, truth in heard], names)
+    said, truth = [each for each, _ in heard], [each for _, each in heard]
+    verdict = judge(said, truth, names, NEW * len(heard))
     every = _found({each: found[each].reshape(-1, found[each].shape[-1]) for each in names})
     return *verdict.mixed(every), verdict.shares(every)
 
@@ -130,6 +132,13 @@ class _Stack:
             share = before / (before + after)
             yield "line", (1 - share) * first + share * last
             yield "flow", neighbours.missing_slice(first, last, share)
+            beyond = at - before - 1, at + after + 1
+            if (
+                beyond[0] >= 0
+                and beyond[1] < len(self.whole)
+                and not self.whole[list(beyond)].any()
+            ):
+                yield "curve", neighbours.curved_slice(self.pixels, at, before, after)
         else:
             yield "line", first if before else last
         whole = np.flatnonzero(~self.whole).tolist()

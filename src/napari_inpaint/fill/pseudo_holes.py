@@ -10,12 +10,14 @@ from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.arrays.regions import Region, regions
 
 WORKING_SIZE = 256  # px: holes are put together up to so much
-STEP = 64  # px
+STEP = 16  # px: boxes have heights and widths that are multiples of this
 ENOUGH = 20_000  # pixels of the plane in pseudo-holes
 WANTED = 6_000  # of them for a region, where there are few regions
 SHIFTS = 4
 APART = 4  # px between a hole and its shape beside it
 USABLE = 0.6  # of a shape must come to lie on known pixels, beside the hole
+
+DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, 1), (-1, 1), (1, -1))
 
 Places = tuple[npt.NDArray[np.intp], ...]
 """Of pixels, as ``np.nonzero`` has them."""
@@ -73,8 +75,8 @@ def _moved(at: Places, unknown: Hole, wanted: int) -> list[Places]:
     height, width = unknown.shape[-2:]
     down = int(np.ptp(rows)) + 1 + APART
     right = int(np.ptp(columns)) + 1 + APART
-    beside = [(y * down, x * right) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
-    far = [(height * y // 3, width * x // 3) for y in (0, 1, 2) for x in (0, 1, 2)][1:]
+    beside = [(y * down, x * right) for y, x in DIRECTIONS]
+    far = [(height * y // 3, width * x // 3) for y, x in DIRECTIONS]
     best: list[tuple[int, Places]] = []
     for steps, wraps in ((beside, False), (far, True)):
         for y, x in steps:

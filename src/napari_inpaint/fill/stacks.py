@@ -30,6 +30,8 @@ from napari_inpaint.fill.plan import Plan
 from napari_inpaint.fill.progress import Progress, share_of
 from napari_inpaint.fill.thin import fill_thin_holes
 
+LARGEST = float(np.finfo(np.float32).max)  # that an expected error can be
+
 
 def fill_stacks(
     plan: Plan,
@@ -92,11 +94,12 @@ def _fill(
 
     def put(part: Block, mixed: Mixed) -> None:
         part.pixels[part.fill] = intensity.as_type(mixed.values, pixels.dtype)
+        own = block.fill & part.fill
         if error is not None:
-            own = block.fill & part.fill
-            error[own] = mixed.errors[own[part.fill]]
+            error[own] = mixed.errors[own[part.fill]].clip(max=LARGEST)
+        counted = np.count_nonzero(own) / np.count_nonzero(part.fill)
         for name, share in mixed.shares.items():
-            shares[name] = shares.get(name, 0.0) + share
+            shares[name] = shares.get(name, 0.0) + share * counted
 
     part = replace(block, fill=holes)
     if plan.weighs and block.count and is_sparse(part):

@@ -24,6 +24,7 @@ from napari_inpaint.fill.plan import STRATEGIES, Options
 from napari_inpaint.gui import messages
 from napari_inpaint.gui.backend_field import BackendField
 from napari_inpaint.gui.form_parts import Shrinking, fields, narrow, row, words_line
+from napari_inpaint.gui.sliders import ALONG_NONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,8 @@ HINT_LINES = 5  # as many as the longest hint takes in a narrow dock
 class LayerForm(Container[Widget]):
     """Fields for an image, a mask, a backend and a device; a hint above, a status line below.
 
-    Subclasses say in `build` what stands between the hint and the status line.
+    Subclasses say in `build` what stands between the hint and the status line, and in `build_more`
+    which options they have besides.
 
     Parameters
     ----------
@@ -102,6 +104,10 @@ class LayerForm(Container[Widget]):
     def build(self) -> list[Widget]:
         """Return what stands between the hint and the status line."""
         raise NotImplementedError
+
+    def build_more(self) -> list[Widget]:
+        """Return options that other forms do not have."""
+        return []
 
     def _build_options(self) -> None:
         """Add what few people need, folded away, above the buttons."""
@@ -161,7 +167,7 @@ class LayerForm(Container[Widget]):
             narrow(combo.native, 15)
         # Kept here: the Qt side alone would not keep it.
         self._options = fields(
-            *(self.dilate, self.feather, self.missing, self.fill_missing),
+            *(self.dilate, self.feather, *self.build_more(), self.missing, self.fill_missing),
             *(self.context, self.strategy, self.batch_size, self.seed),
         )
         # The arrow is text, since an icon would keep the colour of the theme it was made in.
@@ -173,11 +179,15 @@ class LayerForm(Container[Widget]):
         self.native.layout().insertWidget(1, folded)
 
     def chosen_options(self, axes: str) -> Options:
-        """Return the options of a run, as the fields have them, for planes with these axes."""
+        """Return the options of a run, as the fields have them, for planes with these axes.
+
+        Each plane is worked on by itself.
+        """
         return Options(
             backend=self.backend.chosen or self.backend.value,
             device=self.device.value,
             axes=axes,
+            along=ALONG_NONE,
             dilate=self.dilate.value,
             feather=self.feather.value,
             context=self.context.value,

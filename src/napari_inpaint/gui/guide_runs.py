@@ -15,8 +15,9 @@ from napari_inpaint.fill.plan import GUIDED_FILLS, Options, Plan, plan
 from napari_inpaint.fill.segment import SEGMENTS, segment_image
 from napari_inpaint.fill.variants import VARIES, draw_variants
 from napari_inpaint.gui import label_layers, messages
-from napari_inpaint.gui.image_layers import pixels, placement, spatial_shape
+from napari_inpaint.gui.image_layers import pixels, placement
 from napari_inpaint.gui.order import Order
+from napari_inpaint.gui.planes import uniform
 from napari_inpaint.gui.result_layers import (
     hide_under_fill,
     outline,
@@ -221,7 +222,7 @@ class _Doubts:
 def doubting(scene: Scene) -> Order:
     """Return the order for how reliable a fill is, and which share of the hole is not."""
     earlier = reliability_of(scene.image, scene.layers)
-    base = _ones(scene.image) if earlier is None else earlier.data
+    base = uniform(scene.image, 1) if earlier is None else earlier.data
 
     def work(planes: Planes, progress: Progress) -> _Doubts:
         read, settled = scene.read(planes, RELIABLE)
@@ -242,16 +243,6 @@ def show_reliability(scene: Scene, order: Order, planes: Planes, doubts: _Doubts
         scene.labels.visible = False
     outline(scene.mask, scene.image)
     return f"{messages.percent(doubts.share)} of the hole is unreliable, says {order.backend}."
-
-
-def _ones(image: Image) -> Any:
-    """Return ones on the image's pixels: lazily, where the image is not in memory."""
-    shape = spatial_shape(image)
-    if isinstance(pixels(image), np.ndarray):
-        return np.ones(shape, np.float32)
-    import dask.array as da
-
-    return da.ones(shape, dtype=np.float32)
 
 
 # --- Split into instances -------------------------------------------------------------------

@@ -51,11 +51,11 @@ class Spot:
         return self.left + int(self.hole.shape[1])
 
     def draw(self, plane: NDArray[np.bool_], corner: tuple[int, int] = (0, 0)) -> None:
-        """Draw it into a plane, or the part of one that begins at a corner."""
-        down, right = corner
-        plane[self.top - down : self.bottom - down, self.left - right : self.right - right] = (
-            self.hole
-        )
+        """Draw it into a plane, or what lies in it into the part of one that begins at a corner."""
+        top, left = self.top - corner[0], self.left - corner[1]
+        part = self.hole[max(-top, 0) :, max(-left, 0) :]
+        target = plane[max(top, 0) :, max(left, 0) :][: part.shape[0], : part.shape[1]]
+        target |= part[: target.shape[0], : target.shape[1]]
 
 
 @dataclass(frozen=True)

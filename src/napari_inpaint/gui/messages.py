@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from napari_inpaint.backends.scores import Comparison
@@ -57,6 +59,9 @@ SCORES = (
     "More dB and SSIM: nearer to the truth. Less texture distance: less blur.\n"
     "In brackets: the best classical fill."
 )
+SURROUNDINGS, NEIGHBOURS = "surroundings", "neighbours"
+ERROR_UNKNOWN = " Too little is known around the hole to tell the expected error."
+NEAR = f"{NEIGHBOURS} and {SURROUNDINGS}"
 RELIABLE = 0.5  # a fill is called reliable from here up, of 0 to 1
 
 
@@ -97,6 +102,42 @@ def device(name: str) -> str:
 def percent(share: float) -> str:
     """Return a share of one: "12 %"; "<1 %" of what is there but rounds to nothing."""
     return "<1\u00a0%" if 0 < share < 0.005 else f"{share:.0%}".replace("%", "\u00a0%")
+
+
+def sources(shares: Mapping[str, float]) -> str:
+    """Say what something was filled with.
+
+    Returns
+    -------
+    str
+        "from neighbours (62 %) and surroundings (38 %)"; where there are no neighbours, "with thin
+        plate (62 %), coherence (30 %) and telea (8 %)".
+
+    Parameters
+    ----------
+    shares : mapping
+        How much each candidate counts, of 1, by its name, the greatest first.
+    """
+    axis = re.compile(" [a-z](, corrected)?$")  # ends the name of what looks along it
+    near = [share for name, share in shares.items() if axis.search(name)]
+    if not near:
+        return f"with {_listed(shares)}"
+    parts = {NEIGHBOURS: sum(near), SURROUNDINGS: sum(shares.values()) - sum(near)}
+    return f"from {_listed(parts)}"
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    """Return names with their shares; what does not count is left out, what is alone needs none."""
+    there = [f"{name} ({percent(share)})" for name, share in shares.items() if share >= 0.0005]
+    if len(there) < 2:
+        return max(shares, key=shares.__getitem__, default=NEAR)
+    return f"{', '.join(there[:-1])} and {there[-1]}"
+
+
+def expected(error: float) -> str:
+    """Say how far off a fill may be: "Expected error: about 1 200, in the image's units."."""
+    rounded = f"{float(f'{error:.2g}'):,g}".replace(",", "\u202f")
+    return f" Expected error: about {rounded}, in the image's units."
 
 
 def short(name: str) -> str:

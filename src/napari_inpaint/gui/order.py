@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_inpaint.fill.inpaint import JURY
 from napari_inpaint.gui import messages
 from napari_inpaint.gui.image_layers import pixels
 from napari_inpaint.gui.result_layers import provenance
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from napari_inpaint.gui.image_layers import MaskLayer
     from napari_inpaint.gui.planes import Planes
     from napari_inpaint.gui.selection import Selection
+
+OF_GAPS = ("line ", "flow ", "regression ")  # begin the names of what fills missing slices
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,12 @@ class Order:
         return self.image not in layers or pixels(self.image).shape != self.selection.array.shape
 
     def record(self, planes: Planes, made: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the provenance of what it gave, from the record of the run."""
+        """Return the provenance of what it gave, from the record of the run.
+
+        What was filled in a row lies along the image's own axes.
+        """
         mask = self.mask if planes.marked else None
+        made = {**made, "options": {**made["options"], "axes": self.options.axes}}
         return provenance(self.image, mask, made, self.selection.only, self.earlier)
 
     def running(self, done: int, total: int, left: float | None) -> str:
@@ -84,5 +91,10 @@ class Order:
 
     def how(self, made: Mapping[str, Any]) -> str:
         """Say how something was made: "with telea on the CPU in 0.2 s"."""
-        name, where = messages.backend(Path(made["backend"])), messages.device(made["device"])
-        return f"with {name} on the {where} in {messages.duration(made['seconds'])}"
+        by = f"with {messages.backend(Path(made['backend']))}"
+        if made["backend"] == JURY:
+            by = messages.sources(made["shares"])
+        elif any(name.startswith(OF_GAPS) for name in made.get("shares", ())):
+            by += ", missing slices from their neighbours,"
+        where, time = messages.device(made["device"]), messages.duration(made["seconds"])
+        return f"{by} on the {where} in {time}"

@@ -12,18 +12,21 @@ from uuid import uuid4
 
 import numpy as np
 
-from napari_inpaint.gui.image_layers import plane_of, spatial_shape
+from napari_inpaint.gui.image_layers import pixels, plane_of, spatial_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari.components import Dims
     from napari.layers import Image
     from numpy.typing import NDArray
 
+    from napari_inpaint.fill.plan import Plan
     from napari_inpaint.gui.image_layers import Axes, Index
+    from napari_inpaint.gui.marks import Spot
 
     Box = tuple[slice, slice]
+    Slices = tuple[slice, ...]  # along the other axes than a plane's
 
 
 def shown_plane(dims: Dims, image: Image) -> tuple[Axes, Index | None]:
@@ -65,6 +68,13 @@ class Planes:
         Whether the mask marks something there.
     labels : (N, h, w) array, optional
         What guides the fill there, a copy.
+    only : bool
+        Whether the person chose this one plane.
+    plan : Plan or None
+        How they are filled, if that was settled before they were chosen: with the axes of `source`.
+    near : mapping or None
+        What the mask marks on these planes and on those that they see, copies; None: each plane
+        is worked on by itself.
     """
 
     source: Any
@@ -74,10 +84,39 @@ class Planes:
     hole: NDArray[np.bool_]
     marked: bool
     labels: NDArray[Any] | None = None
+    only: bool = False
+    plan: Plan | None = None
+    near: Mapping[Index, Spot] | None = None
 
     def read(self) -> NDArray[Any]:
         """Return the planes, (N, h, w) or (N, h, w, 3); slow for an image not in memory."""
         return np.stack([np.asarray(self.source[index][self.box]) for index in self.indices])
+
+    def read_slices(self, seen: Slices, check: Callable[[], None]) -> NDArray[Any]:
+        """Return slices, (..., h, w) or (..., h, w, 3); of an image in memory this is a view.
+
+        Of any other each chunk is read once, and before each `check` is called: what that raises
+        ends the reading.
+        """
+        part = self.source[(*seen, *self.box)]
+        if isinstance(part, np.ndarray):
+            return part
+        from dask.array.core import slices_from_chunks
+
+        read = np.empty(part.shape, part.dtype)
+        for at in slices_from_chunks(part.chunks[: len(seen)]):
+            check()
+            read[at] = part[at]
+        return read
+
+    def marks_on(self, seen: Slices) -> NDArray[np.bool_]:
+        """Return what the mask marks on slices, (..., h, w), True = hole."""
+        lengths = [each.stop - each.start for each in (*seen, *self.box)]
+        hole, corner = np.zeros(lengths, bool), (self.box[0].start, self.box[1].start)
+        for index, spot in (self.near or {}).items():
+            if all(each.start <= at < each.stop for at, each in zip(index, seen, strict=True)):
+                spot.draw(hole[within(seen, index)], corner)
+        return hole
 
     def cut(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return a copy of the same planes, (N, h, w), of an array that lies on the image."""
@@ -104,6 +143,24 @@ class Planes:
             _paste_block, at, self.box, dtype=onto.dtype, name=f"inpainted-{uuid4().hex}"
         )
         return np.moveaxis(pasted, (ndim - 2, ndim - 1), self.axes)
+
+
+def within(seen: Slices, index: Index) -> Index:
+    """Return the position of a plane among slices."""
+    return tuple(at - each.start for at, each in zip(index, seen, strict=True))
+
+
+def uniform(image: Image, value: float) -> Any:
+    """Return one float32 value on the image's pixels: lazily, where the image is not in memory.
+
+    Zeros take no time.
+    """
+    shape = spatial_shape(image)
+    if isinstance(pixels(image), np.ndarray):
+        return np.full(shape, value, np.float32) if value else np.zeros(shape, np.float32)
+    import dask.array as da
+
+    return da.full(shape, value, dtype=np.float32)
 
 
 def planes_last(array: Any, axes: Axes, ndim: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from napari_inpaint.gui.image_layers import MaskLayer
 
+Held: TypeAlias = "weakref.WeakKeyDictionary[Image, weakref.ref[Image]]"
+
 PROVENANCE = "napari_inpaint"  # the key in `layer.metadata`
 OUTLINE = 200  # an outline is this part of the image's shorter side wide
 FAINT, SHOWN = 0.3, 0.7  # opacity of shapes
@@ -25,11 +27,10 @@ FAINT, SHOWN = 0.3, 0.7  # opacity of shapes
 DOUBT = Colormap(
     [[0.8, 0, 0.5, 0.9], [1, 0.6, 0, 0.75], [1, 1, 0.4, 0]], controls=[0, 0.5, 1], name="doubt"
 )
-
 # What was made from an image layer: the layers that further runs update, and all fills. Held by
 # identity, so that neither a namesake nor a duplicate that the person keeps is ever overwritten.
-_results: weakref.WeakKeyDictionary[Image, weakref.ref[Image]] = weakref.WeakKeyDictionary()
-_reliability: weakref.WeakKeyDictionary[Image, weakref.ref[Image]] = weakref.WeakKeyDictionary()
+_results: Held = weakref.WeakKeyDictionary()
+_reliability: Held = weakref.WeakKeyDictionary()
 _fills: weakref.WeakKeyDictionary[Image, weakref.WeakSet[Image]] = weakref.WeakKeyDictionary()
 
 
@@ -158,11 +159,7 @@ def beneath_mask(layers: LayerList, image: Image, mask: MaskLayer | None) -> int
 
 def reliability_of(image: Image, layers: LayerList) -> Image | None:
     """Return the layer that shows how reliable this image's fill is, if it is still open."""
-    held = _reliability.get(image)
-    layer = held() if held else None
-    if layer is None or layer not in layers or layer.data.shape != spatial_shape(image):
-        return None
-    return layer
+    return layer_over(_reliability, image, layers)
 
 
 def place_reliability(
@@ -173,24 +170,61 @@ def place_reliability(
     provenance: Mapping[str, Any],
 ) -> Image:
     """Show how reliable a fill is, 1 = reliable, as the layer `<image> · reliability`."""
-    layer = reliability_of(image, layers)
+    look = {"name": f"{image.name} · reliability", "colormap": DOUBT}
+    return place_over(_reliability, layers, image, mask, data, provenance, look)
+
+
+def layer_over(held: Held, image: Image, layers: LayerList) -> Image | None:
+    """Return the layer that is held for an image, if it is still open and fits."""
+    kept = held.get(image)
+    layer = kept() if kept else None
+    if layer is None or layer not in layers or layer.data.shape != spatial_shape(image):
+        return None
+    return layer
+
+
+def place_over(
+    held: Held,
+    layers: LayerList,
+    image: Image,
+    mask: MaskLayer | None,
+    data: Any,
+    provenance: Mapping[str, Any],
+    look: Mapping[str, Any],
+) -> Image:
+    """Show what there is to say of a fill, from 0 to 1, above it.
+
+    Parameters
+    ----------
+    held : mapping
+        The layers that show it already, by their images: such a layer is updated.
+    layers, image, provenance
+        As in `place_result`.
+    mask : layer or None
+        Whose outline is to be seen.
+    data : array
+        Of the image's spatial shape.
+    look : mapping
+        Name and colormap of a new layer.
+    """
+    layer = layer_over(held, image, layers)
+    metadata = {PROVENANCE: dict(provenance)}
     if layer is not None:
         layer.data = data
-        layer.metadata = {PROVENANCE: dict(provenance)}
+        layer.metadata = metadata
         layer.visible = True
         return layer
     layer = Image(
         data,
-        name=f"{image.name} · reliability",
         rgb=False,
-        colormap=DOUBT,
         contrast_limits=(0, 1),
         blending="translucent",
-        metadata={PROVENANCE: dict(provenance)},
+        metadata=metadata,
         **placement(image),
+        **look,
     )
     layers.insert(beneath_mask(layers, image, mask), layer)
-    _reliability[image] = weakref.ref(layer)
+    held[image] = weakref.ref(layer)
     return layer
 
 

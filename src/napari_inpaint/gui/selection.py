@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Points, Shapes
 
 from napari_inpaint.errors import InpaintError, ShapeError
+from napari_inpaint.fill.plan import Options, Plan, plan
 from napari_inpaint.gui.drawn import Discs, Outlines
 from napari_inpaint.gui.image_layers import COLOURS, mask_problem, pixels, spatial_shape
 from napari_inpaint.gui.kinds import Missing
 from napari_inpaint.gui.marks import Held, Marks, Painted, Spot, all_positions
 from napari_inpaint.gui.planes import Planes, lazy, planes_last
+from napari_inpaint.gui.slabs import Slab
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -47,6 +50,9 @@ class Selection:
         What guides the fill.
     needs_hole : bool
         Whether there is nothing to do where nothing is hole; else all planes are worked on then.
+    options : Options or None
+        Those of a fill in which slices may see their neighbours, with the letters of the image's
+        axes, a plane's last; None: each plane is worked on by itself.
     """
 
     array: Any
@@ -57,6 +63,7 @@ class Selection:
     missing: Missing | None
     labels: Held | None
     needs_hole: bool
+    options: Options | None = None
 
     @classmethod
     def of(
@@ -69,12 +76,13 @@ class Selection:
         missing: Missing | None = None,
         labels: Labels | None = None,
         needs_hole: bool = True,
+        options: Options | None = None,
     ) -> Selection:
         """Take down what is chosen; this takes some ms, whatever the size of the layers.
 
         Parameters
         ----------
-        image, mask, axes, only, missing, needs_hole
+        image, mask, axes, only, missing, needs_hole, options
             See the attributes.
         labels : Labels, optional
             A layer that fits the image.
@@ -92,6 +100,7 @@ class Selection:
             missing,
             None if labels is None else Held.of(labels, image),
             needs_hole,
+            options,
         )
 
     @property
@@ -123,9 +132,15 @@ class Selection:
         Raises
         ------
         InpaintError
-            If nothing is hole there, or the mask covers a plane.
+            If nothing is hole there, the mask covers a plane that no other can tell of, or the
+            options do not fit the image.
         """
-        marked = self._marked(check)
+        source = self._source()
+        settled = None
+        if self.options is not None:
+            settled = plan(source.shape, source.dtype, self.options)
+        near = self._marked(check, settled)
+        marked = {index: near[index] for index in self._positions(near) if index in near}
         everywhere = not marked and not self.needs_hole
         missing = {} if everywhere else self._missing(check, self.in_memory or not marked)
         every = self._positions(all_positions(self.shape, self.axes))
@@ -144,25 +159,43 @@ class Selection:
         if self.labels is not None:
             read = [self.labels.plane(self.axes, index)[box] for index in indices]
             labels = np.stack(read)
-        return Planes(self._source(), self.axes, indices, box, hole, bool(marked), labels)
+        together = settled is not None and bool(settled.neighbours)
+        if settled is not None and not settled.weighs:  # but for what is missing wholly
+            together &= any(self._is_whole(marked.get(i), missing.get(i)) for i in indices)
+        return Planes(
+            *(source, self.axes, indices, box, hole, bool(marked), labels),
+            only=self.only is not None,
+            plan=settled,
+            near=near if together else None,
+        )
 
     def _positions(self, every: Iterable[Index]) -> Iterable[Index]:
         return every if self.only is None else [self.only]
 
-    def _marked(self, check: Callable[[], None]) -> dict[Index, Spot]:
-        """Return what is marked on the planes on which something is."""
+    def _marked(self, check: Callable[[], None], settled: Plan | None) -> dict[Index, Spot]:
+        """Return what is marked on the planes on which something is, and on those they see."""
         spots: dict[Index, Spot] = {}
         if self.marks is None:
             return spots
-        for index in self._positions(self.marks.positions(self.axes)):
+        alone = settled is None or not settled.neighbours
+        for index in self._seen(settled) or self.marks.positions(self.axes):
             check()
             spot = self.marks.spot(self.axes, index)
             if spot is None:
                 continue
-            if spot.hole.size == self._plane_size and spot.hole.all():
-                raise ShapeError(_covered(self.marks.name, index))
+            if alone and self._is_whole(spot):
+                raise ShapeError(self._covered(index))
             spots[index] = spot
         return spots
+
+    def _seen(self, settled: Plan | None) -> list[Index] | None:
+        """Return the positions of the one plane, if it is one, and of those that it sees."""
+        if self.only is None:
+            return None
+        if settled is None:
+            return [self.only]
+        seen = Slab.of(settled, self.only, alone=True).seen
+        return [*product(*(range(each.start, each.stop) for each in seen))]
 
     def _missing(self, check: Callable[[], None], seek: bool) -> dict[Index, Spot]:
         """Return what is missing on the planes on which something is, where that is looked for."""
@@ -177,6 +210,16 @@ class Selection:
                 spots[index] = Spot.of(there)
         return spots
 
+    def _is_whole(self, *spots: Spot | None) -> bool:
+        """Whether spots together are a whole plane: nothing of it is known."""
+        there = [each for each in spots if each is not None]
+        if sum(each.hole.size for each in there) < self._plane_size:
+            return False
+        plane = np.zeros([self.shape[axis] for axis in self.axes], bool)
+        for spot in there:
+            spot.draw(plane)
+        return bool(plane.all())
+
     @property
     def _plane_size(self) -> int:
         return self.shape[self.axes[0]] * self.shape[self.axes[1]]
@@ -185,6 +228,16 @@ class Selection:
         array = self.array if self.in_memory else lazy(self.array)
         source = planes_last(array, self.axes, len(self.shape))
         return source[..., :COLOURS] if self.letters.endswith("C") else source
+
+    def _covered(self, index: Index) -> str:
+        """Say that the mask covers a plane."""
+        name = "" if self.marks is None else self.marks.name
+        where = f" at slice {', '.join(map(str, index))}" if index else ""
+        other = ", or choose neighbours under More options" if index and self.options else ""
+        return (
+            f"The mask “{name}” covers the whole image{where}: nothing known is left to fill it "
+            f"from. Mask less of it{other}."
+        )
 
     def _nothing(self) -> str:
         """Say that nothing is hole."""
@@ -206,14 +259,6 @@ def _around(spots: list[Spot], box: Box) -> Box:
             max(min(each.left for each in spots) - MARGIN, columns.start),
             min(max(each.right for each in spots) + MARGIN, columns.stop),
         ),
-    )
-
-
-def _covered(name: str, index: Index) -> str:
-    where = f" at slice {', '.join(map(str, index))}" if index else ""
-    return (
-        f"The mask “{name}” covers the whole image{where}: nothing known is left to fill it "
-        "from. Mask less of it."
     )
 
 
