@@ -123,17 +123,16 @@ def judge(
     depth = np.concatenate([each.depth for each in found])
     gap = np.concatenate([each.gap for each in found])
     wrong = values.astype(np.float64) - right[..., None]
-    worth = min(1.0, independent / len(wrong))
     half = np.arange(len(wrong)) * 2 // len(wrong)  # neighbouring pixels are in the same half
     off, apart = np.empty(right.shape), np.empty(len(right))
     for part in (0, 1):
         mine, others = half == part, half != part
-        weights = _weights(wrong[others], depth[others], gap[others], names, worth)
+        weights = _weights(wrong[others], depth[others], gap[others], names)
         mix, apart[mine] = _mix(values[mine], _weights_at(weights, depth[mine], gap[mine]))
         off[mine] = np.abs(mix - right[mine])
     middles, errors = _errors(off, apart, depth)
     errors *= np.sqrt(1 + CAUTION / max(independent, 1))
-    return Verdict(tuple(names), _weights(wrong, depth, gap, names, worth), errors, middles)
+    return Verdict(tuple(names), _weights(wrong, depth, gap, names), errors, middles)
 
 
 def _knots(depth: npt.NDArray[np.float32]) -> Floats:
@@ -161,19 +160,15 @@ def _mix(
 
 
 def _weights(
-    wrong: Floats,
-    depth: npt.NDArray[np.float32],
-    gap: npt.NDArray[np.int8],
-    names: Sequence[str],
-    worth: float = 1.0,
+    wrong: Floats, depth: npt.NDArray[np.float32], gap: npt.NDArray[np.int8], names: Sequence[str]
 ) -> Floats:
-    """Return the weights (gaps, depths, K) of errors (N, C, K); a pixel is worth so much of one."""
+    """Return the weights (gaps, depths, K) of errors (N, C, K)."""
 
     def mean(chosen: npt.NDArray[np.bool_], whole: Floats, lean: float) -> Floats:
         """Return E of equation 1 over some pixels, leaning on the whole's."""
         some = wrong[chosen]
         products = np.einsum("nck,ncl->kl", some, some) / wrong.shape[1]
-        result: Floats = (worth * products + lean * whole) / (worth * len(some) + lean)
+        result: Floats = (products + lean * whole) / (len(some) + lean)
         return result
 
     prior = _prior(names)

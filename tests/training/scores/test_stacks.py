@@ -25,7 +25,7 @@ def volume(shape=SHAPE):
 @functools.cache
 def scored(kind):
     """Score a few frames of migrating nuclei; those with missing ones need some more."""
-    window = np.s_[10:34, 40:104, 40:104] if kind == "missing" else np.s_[20:25, 30:78, 30:78]
+    window = np.s_[24:48, :64, :64] if kind == "missing" else np.s_[20:25, 30:78, 30:78]
     frames = pictures.stack().truth[window]
     return stacks.score_stack("cells", frames, kind, 0)
 
