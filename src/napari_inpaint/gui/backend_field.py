@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import Qt
 
 from napari_inpaint.backends import registry
-from napari_inpaint.backends.auto import choose_backend
+from napari_inpaint.backends.auto import FILLS, choose_backend
 from napari_inpaint.backends.scores import comparisons
 from napari_inpaint.backends.torchscript import open_artifact
 from napari_inpaint.errors import BackendError, InpaintError
@@ -37,6 +37,7 @@ class BackendField(ComboBox):
         self._needs = frozenset(needs)
         self._infos: dict[str, BackendInfo] = {}
         self._auto: str | None = None
+        self._weighs = False
 
     @property
     def chosen(self) -> str | Path | None:
@@ -85,8 +86,9 @@ class BackendField(ComboBox):
         """
         self._infos = {info.name: info for info in registry.providing(self._needs)}
         self._auto = self._best(colours)
-        choices: list[tuple[str, Any]] = []
-        choices.append((f"auto ({self._auto})", AUTO) if self._auto else (NONE, None))
+        self._weighs = self._needs == FILLS and colours is None
+        auto = f"auto ({'several, weighed' if self._weighs else self._auto})"
+        choices: list[tuple[str, Any]] = [(auto, AUTO) if self._auto else (NONE, None)]
         choices += [(name, name) for name in self._infos]
         choices += [(path.name, path) for path in files]
         choices.append((OPEN_FILE, OPEN_FILE))
@@ -117,6 +119,11 @@ class BackendField(ComboBox):
     def _about(self, value: Any) -> str:
         if value == AUTO:
             about = self._about(self._auto)
+            if self._weighs:
+                return (
+                    "Fills in several ways, and weighs them by how near they come to pixels that "
+                    f"are known.\nIn single images one of them is {about}"
+                )
             return f"Takes the backend that suits this image best.\nNow that is {about}"
         if value == OPEN_FILE:
             return "Use a TorchScript file (.pt). You are asked before it is run."
