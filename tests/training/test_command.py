@@ -88,7 +88,7 @@ def test_export_wants_a_checkpoint_of_a_recipe(refusal, pictures, checkpoint):
 
 def test_evaluate_wants_artifacts_and_pictures(refusal, pictures, checkpoint, tmp_path):
     data = ("--data", pictures)
-    assert "one of the arguments --data --drawn is required" in refusal("evaluate")
+    assert "one of the arguments --data --drawn --stacks is required" in refusal("evaluate")
     assert "nowhere is none" in refusal("evaluate", "--data", "nowhere")
     assert "cannot be read" in refusal("evaluate", "no.pt", *data)
     (tmp_path / "noise.pt").write_bytes(b"noise")

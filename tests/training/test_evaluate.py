@@ -218,3 +218,17 @@ def test_command_prints_a_table_with_classical_rows_and_draws_a_sheet(
     score = {name: float(rows[name].split("|")[2].split()[0]) for name in ("mean", "biharmonic")}
     assert score["biharmonic"] > score["mean"] + 1  # smooth waves
     assert cv2.imread(str(sheet)).shape[1] == 5 * 64 + 4 * 4  # without the mean
+
+
+def test_stacks_are_scored_beside_simple_fills(evaluated, tmp_path):
+    folder, scores = tmp_path / "stacks", tmp_path / "scores.json"
+    folder.mkdir()
+    z, y, x = np.mgrid[:6, :48, :48]
+    cells = (20_000 + 9_000 * np.sin(y / 5 + z / 6) * np.cos(x / 7)).astype(np.uint16)
+    tifffile.imwrite(folder / "cells.tif", cells)
+    rows = evaluated("--stacks", folder, "--size", "40", "--slices", "5", "--json", scores)
+    line = rows["cells"]
+    assert float(line["auto"]) > max(float(line["in the plane"]), float(line["biharmonic 2-D"]))
+    found = json.loads(scores.read_text())
+    assert [each["kind"] for each in found] == ["moving", "fixed", "missing"]
+    assert 0 < found[0]["within"] <= 1

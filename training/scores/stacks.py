@@ -57,9 +57,9 @@ class StackScores:
     ----------
     name, kind : str
     rows : dict of str to Score
-    within : float
+    within : float or None
         Share of hole pixels whose truth lies within 1.645 expected errors, where these are told;
-        NaN where none is.
+        None where none is.
     flicker : float or None
         Mean change from slice to slice in holes that stay, over that of known pixels beside them.
     """
@@ -67,7 +67,7 @@ class StackScores:
     name: str
     kind: str
     rows: dict[str, Score]
-    within: float
+    within: float | None
     flicker: float | None
 
 
@@ -199,7 +199,7 @@ def score_stack(name: str, stack: NDArray[Any], kind: str, seed: int) -> StackSc
     off = np.abs(result.image[hole].astype(np.float64) - truth)
     error = result.error[hole]
     told = np.isfinite(error)
-    within = float(np.mean(off[told] <= WITHIN * error[told])) if told.any() else float("nan")
+    within = float(np.mean(off[told] <= WITHIN * error[told])) if told.any() else None
     changes = flicker(result.image, hole) if kind == "fixed" else None
     return StackScores(name, kind, rows, within, changes)
 
@@ -233,7 +233,8 @@ def stack_tables(scores: list[StackScores]) -> str:
         lines = [_line(each, names) for each in mine]
         means = [f"{np.mean([each.rows[n].decibels for each in mine]):.2f}" for n in names]
         gains = np.array([_gain(each) for each in mine])
-        within = f"{np.nanmean([each.within for each in mine]):.2f}"
+        told = [each.within for each in mine if each.within is not None]
+        within = f"{np.mean(told):.2f}" if told else ""
         total = ["*mean*", *means, f"{gains.mean():+.2f}", within, ""]
         total += [f"{np.mean([each.flicker or 0 for each in mine]):.2f}"] if kind == "fixed" else []
         good = np.mean(gains >= -0.1)
@@ -250,6 +251,7 @@ def _gain(scores: StackScores) -> float:
 def _line(scores: StackScores, names: list[str]) -> list[str]:
     cells = [f"{scores.rows[name].decibels:.2f}" for name in names]
     ratio = scores.rows[AUTO].seconds / scores.rows["biharmonic 3-D"].seconds
-    more = [f"{_gain(scores):+.2f}", f"{scores.within:.2f}", f"{ratio:.1f}"]
+    within = "" if scores.within is None else f"{scores.within:.2f}"
+    more = [f"{_gain(scores):+.2f}", within, f"{ratio:.1f}"]
     more += [] if scores.flicker is None else [f"{scores.flicker:.2f}"]
     return [scores.name, *cells, *more]

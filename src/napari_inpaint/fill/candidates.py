@@ -248,7 +248,7 @@ def _along(
     if not any(f"{name} {axis}{more}" in needed for name in ON_PLATE for more in ("", CORRECTED)):
         return
     check()
-    plate = _plate_3d(values, known, device)
+    plate = plate_3d(values, known, device)
     yield f"thin plate {axis}", plate[at], gap
     yield from named("regression", neighbours.predicted(values, known, plate))
     if not any(f"{name} {axis}{more}" in needed for name in ON_FLOW for more in ("", CORRECTED)):
@@ -262,7 +262,10 @@ def _along(
     )
 
 
-def _plate_3d(values: Pixels, known: Hole, device: torch.device) -> Pixels:
+def plate_3d(
+    values: Pixels, known: Hole, device: torch.device | str, s: float | None = None
+) -> Pixels:
+    """Fill a stack (D, H, W, C), zero in its hole, as a thin plate; s as `thin_plate_3d` has it."""
     import torch
 
     from napari_inpaint.weightless.plate_3d import thin_plate_3d
@@ -270,7 +273,7 @@ def _plate_3d(values: Pixels, known: Hole, device: torch.device) -> Pixels:
     with torch.inference_mode():
         image = torch.from_numpy(np.ascontiguousarray(np.moveaxis(values, -1, 0))).to(device)
         seen = torch.from_numpy(known.astype(np.float32)).to(device)
-        plate = thin_plate_3d(image[None], seen[None, None])[0]
+        plate = thin_plate_3d(image[None], seen[None, None], s)[0]
         return np.ascontiguousarray(np.moveaxis(plate.cpu().numpy(), 0, -1))
 
 

@@ -96,6 +96,8 @@ def judge(
     truth: Sequence[Floats],
     names: Sequence[str],
     independent: float = np.inf,
+    *,
+    evenly: bool = False,
 ) -> Verdict:
     """Weigh candidates by what they said of pseudo-holes.
 
@@ -111,6 +113,9 @@ def judge(
     independent : float
         How many of these pixels tell something new. Few of them have seen little of what there is:
         errors are expected to be greater than there.
+    evenly : bool
+        Whether all parts count alike for the weights, however large their errors are: of a few
+        slices, a single one that is unlike its neighbours would decide.
     """
     if not found:
         nothing = np.empty((0, 1, len(names))), np.empty(0, np.float32), np.empty(0, np.int8)
@@ -123,6 +128,11 @@ def judge(
     depth = np.concatenate([each.depth for each in found])
     gap = np.concatenate([each.gap for each in found])
     wrong = values.astype(np.float64) - right[..., None]
+    if evenly:
+        sizes = [len(each) for each in truth]
+        parts = np.split(wrong, np.cumsum(sizes)[:-1])
+        usual = [_geometric_mean((each**2).mean(axis=(0, 1))) for each in parts]
+        wrong /= np.repeat(np.sqrt(usual), sizes)[:, None, None]
     half = np.arange(len(wrong)) * 2 // len(wrong)  # neighbouring pixels are in the same half
     off, apart = np.empty(right.shape), np.empty(len(right))
     for part in (0, 1):
@@ -174,9 +184,8 @@ def _weights(
     prior = _prior(names)
     every = np.ones(len(wrong), bool)
     scale = 1.0
-    if len(wrong):  # of their means the geometric one: where one candidate is right, it stays so
-        squares = (wrong**2).mean(axis=(0, 1))
-        scale = float(np.exp(np.log(squares + TINY).mean()))
+    if len(wrong):
+        scale = _geometric_mean((wrong**2).mean(axis=(0, 1)))
     whole = mean(every, scale * prior, PRIOR)
     groups = np.digitize(depth, DEPTHS)
     weights = np.empty((GAPS, len(KNOTS), len(names)))
@@ -185,6 +194,11 @@ def _weights(
         for group in range(len(KNOTS)):
             weights[level, group] = _best(mean((gap == level) & (groups == group), here, LEAN))
     return weights
+
+
+def _geometric_mean(squares: Floats) -> float:
+    """Return this mean of candidates' squared errors: where one of them is right, it is small."""
+    return float(np.exp(np.log(squares + TINY).mean()))
 
 
 def _prior(names: Sequence[str]) -> Floats:

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_inpaint.arrays.masks import Hole
-from napari_inpaint.fill.candidates import NEAR, Found, Pixels
+from napari_inpaint.fill.candidates import NEAR, Found, Pixels, plate_3d
 from napari_inpaint.fill.jury import judge
 
 PSEUDO = 4  # slices
+BEYOND = 2  # slices behind the nearest known ones
 SAMPLE = 10_000  # pixels of each
 NEW = 1_500  # of which tell something new: slices are each of one kind
 
@@ -84,7 +85,7 @@ def _judged(stack: _Stack, at: int, name: str) -> tuple[Pixels, Pixels, dict[str
     heard = [each for each in heard if found.keys() <= each[0].values.keys()] or heard
     names = [each for each in found if all(each in said.values for said, _ in heard)]
     said, truth = [each for each, _ in heard], [each for _, each in heard]
-    verdict = judge(said, truth, names, NEW * len(heard))
+    verdict = judge(said, truth, names, NEW * len(heard), evenly=True)
     every = _found({each: found[each].reshape(-1, found[each].shape[-1]) for each in names})
     return *verdict.mixed(every), verdict.shares(every)
 
@@ -132,19 +133,28 @@ class _Stack:
             share = before / (before + after)
             yield "line", (1 - share) * first + share * last
             yield "flow", neighbours.missing_slice(first, last, share)
-            beyond = at - before - 1, at + after + 1
-            if (
-                beyond[0] >= 0
-                and beyond[1] < len(self.whole)
-                and not self.whole[list(beyond)].any()
-            ):
-                yield "curve", neighbours.curved_slice(self.pixels, at, before, after)
         else:
             yield "line", first if before else last
+        yield "thin plate", self._plate(at, before, after)
         whole = np.flatnonzero(~self.whole).tolist()
-        regression = neighbours.predicted_slice(self.pixels, whole, at, before, after)
-        if regression is not None:
-            yield "regression", regression
+        for kind, wide in (("regression", False), ("wide regression", True)):
+            found = neighbours.predicted_slice(self.pixels, whole, at, before, after, wide=wide)
+            if found is not None:
+                yield kind, found
+
+    def _plate(self, at: int, before: int, after: int) -> Pixels:
+        """Return a slice of the thin plate over those around it, all as far apart as pixels are.
+
+        As far as is measured on the image, slices would say too little of the plane.
+        """
+        start = max(at - before - BEYOND, 0)
+        near = slice(start, at + after + BEYOND + 1)
+        known = ~self.whole[near]
+        known[at - start] = False
+        seen = known[:, np.newaxis, np.newaxis] & np.ones(self.pixels.shape[1:3], bool)
+        values = np.where(seen[..., np.newaxis], self.pixels[near], np.float32(0))
+        plate: Pixels = plate_3d(values, seen, "cpu", s=1.0)[at - start]
+        return plate
 
     def pseudo(self, at: int, before: int, after: int, name: str) -> Iterator[tuple[Found, Pixels]]:
         """Return what is said of known slices nearby as if they were missing, and the truth."""

@@ -10,7 +10,7 @@ says how far off a candidate is: `corrected` carries that difference into the ho
 - `predicted`: a slice as a linear function of the slices beside it, fitted to its known pixels. It
   finds by itself what tells neighbours apart: another brightness, a shift below a pixel, blur, and
   noise, which several pixels together have less of;
-- `missing_slice`, `curved_slice`, `predicted_slice`: for slices of which nothing is known.
+- `missing_slice`, `predicted_slice`: for slices of which nothing is known.
 
 Sources: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016; Xu et al., "Deep
 Flow-Guided Video Inpainting", 2019, for carrying known pixels along the flow from slice to slice;
@@ -279,25 +279,8 @@ def missing_slice(before: Stack, after: Stack, share: float) -> npt.NDArray[np.f
     return result
 
 
-def curved_slice(stack: Stack, at: int, before: int, after: int) -> npt.NDArray[np.float32]:
-    """Return a slice on the cubic through those before and after it, two on either side.
-
-    Parameters
-    ----------
-    stack : (D, H, W, C) float32 array
-    at, before, after : int
-        As in `predicted_slice`; the slices behind the nearest ones are there, too.
-    """
-    steps = np.array([-before - 1, -before, after, after + 1], float)
-    result: npt.NDArray[np.float32] = np.zeros_like(stack[at])
-    for step in steps:
-        others = steps[steps != step]
-        result += np.float32(np.prod(-others / (step - others))) * stack[at + int(step)]
-    return result
-
-
 def predicted_slice(
-    stack: Stack, whole: Sequence[int], at: int, before: int, after: int
+    stack: Stack, whole: Sequence[int], at: int, before: int, after: int, *, wide: bool = False
 ) -> npt.NDArray[np.float32] | None:
     """Predict a slice that is missing in the way in which others are best predicted.
 
@@ -310,24 +293,21 @@ def predicted_slice(
         The slice that is missing; never read.
     before, after : int
         How many slices away the nearest known ones are; 0: there is none on this side.
+    wide : bool
+        Whether the slices behind these are looked at, too.
 
     Returns
     -------
     (H, W, C) float32 array or None
-        None where no slice has such neighbours.
+        None where it, or no other slice, has such neighbours.
     """
     usable = {*whole} - {at}
     near = [-before] * (before > 0) + [after] * (after > 0)
     far = [step + (1 if step > 0 else -1) for step in near]
-    far = [step for step in far if at + step in usable]
-
-    def like(steps: list[int]) -> list[int]:
-        """Return the slices that have others so far away."""
-        return [x for x in usable if usable.issuperset(x + step for step in steps)]
-
-    far = far if like([*near, *far]) else []  # better from few than not at all
-    examples = like([*near, *far])
-    if not near or not examples or not usable.issuperset(at + step for step in near):
+    far = far if wide else []
+    steps = [*near, *far]
+    examples = [x for x in usable if usable.issuperset(x + step for step in steps)]
+    if not near or not examples or not usable.issuperset(at + step for step in steps):
         return None
     examples = sorted(examples, key=lambda x: abs(x - at))[:REACH]
     stride = stack[0, ..., 0].size * len(examples) // SAMPLE + 1
