@@ -222,7 +222,7 @@ def test_too_many_missing_slices_are_refused_in_words(viewer, stack, press, film
     press(widget)
     assert len(errors) == 1
     assert "Z=2, Z=3, Z=4, and nothing known is near enough" in errors[0]
-    assert errors[0].endswith("Mask less of them or leave them out.")
+    assert errors[0].endswith("Mask less of them, leave them out, or raise max gap.")
     assert widget.status.value == errors[0]
     widget.neighbours.value = "none"
     press(widget)
@@ -375,3 +375,14 @@ def test_closing_the_viewer_ends_a_run_with_neighbours(viewer, stack, qtbot, err
     assert QThreadPool.globalInstance().waitForDone(10_000)
     qtbot.wait(50)
     assert errors == []
+
+
+def test_gap_and_texture_are_as_the_form_says(viewer, stack, press, film, errors):
+    add_film(viewer, film)
+    viewer.layers["mask"].data[1:4] = 1
+    widget = stack()
+    widget.max_gap.value, widget.texture.value = 3, 0.5
+    press(widget)
+    assert errors == []
+    options = layer(viewer, "film · inpainted").metadata["napari_inpaint"]["options"]
+    assert (options["max_gap"], options["texture"]) == (3, 0.5)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, PushButton, Widget
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, PushButton, SpinBox, Widget
 from napari.layers import Points
 
 from napari_inpaint.errors import InpaintError
-from napari_inpaint.fill.plan import STACKS
+from napari_inpaint.fill.plan import STACKS, Options
 from napari_inpaint.gui import messages
 from napari_inpaint.gui.backend_field import AUTO
 from napari_inpaint.gui.base_choice import how_to_mark
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_inpaint.fill.inpaint import Filled
-    from napari_inpaint.fill.plan import Options
     from napari_inpaint.fill.progress import Progress
     from napari_inpaint.gui.planes import Planes
     from napari_inpaint.gui.sliders import Slider
@@ -40,7 +39,12 @@ if TYPE_CHECKING:
 SEE = (
     "Along which axes slices see those beside them, so that holes are filled with what is known "
     "there. auto: z and t. none: each slice is filled by itself.\n"
-    "Where slices see each other, up to two in a row may be missing as wholes."
+    "Where slices see each other, some may be missing as wholes."
+)
+MAX_GAP = "Fill up to so many slices in a row of which nothing is known, from those beside them."
+TEXTURE = (
+    "0: as near to the truth as can be, for what will be measured. 1: with as much noise as the "
+    "known pixels have."
 )
 BY_ITSELF = (
     "This backend fills each slice by itself; slices that are missing as wholes are filled from "
@@ -86,12 +90,16 @@ class InpaintWidget(LayerWidget):
         return [row(self.inpaint, self.cancel)]
 
     def build_more(self) -> list[Widget]:
-        """Return which slices see each other, and whether to show the expected error."""
+        """Return which slices see each other, what fills have, and whether to show their errors."""
         self.neighbours = ComboBox(label="neighbours", choices=ways(()))
         self.neighbours.changed.connect(self.refresh)
         narrow(self.neighbours.native, 15)
         self.errors = CheckBox(text="show expected error", tooltip=ERRORS)
-        return [self.neighbours, row(self.errors)]
+        self.max_gap = SpinBox(label="max gap", value=Options.max_gap, max=100, tooltip=MAX_GAP)
+        self.texture = FloatSpinBox(
+            label="texture", value=Options.texture, max=1, step=0.1, tooltip=TEXTURE
+        )
+        return [self.neighbours, self.max_gap, self.texture, row(self.errors)]
 
     # --- what to do next --------------------------------------------------------------------
 
@@ -118,7 +126,7 @@ class InpaintWidget(LayerWidget):
                 self.neighbours.choices = offered
                 kept = before in (value for _, value in offered)
                 self.neighbours.value = before if kept else ALONG_AUTO
-        self.neighbours.visible = bool(sliders)
+        self.neighbours.visible = self.max_gap.visible = bool(sliders)
         self.neighbours.enabled = self._looks_along
         self.neighbours.tooltip = SEE if self._looks_along else BY_ITSELF
 
@@ -204,7 +212,13 @@ class InpaintWidget(LayerWidget):
         # what fills each slice by itself leaves those that are missing as wholes to neighbours
         along = self.neighbours.value if self._looks_along else ALONG_AUTO
         asked = AUTO if self.backend.value == AUTO else options.backend
-        return replace(options, backend=asked, along=along)
+        return replace(
+            options,
+            backend=asked,
+            along=along,
+            max_gap=self.max_gap.value,
+            texture=self.texture.value,
+        )
 
     def _asked(self) -> str:
         """Say what a hole is filled with."""

@@ -182,4 +182,4 @@ def _named(plan: Plan, index: Index) -> str:
 def _told(error: ShapeError, place: Callable[[str, int], str]) -> ShapeError:
     """Return an error that says where slices lie in the image, not in the part that was filled."""
     text = PLACE.sub(lambda said: place(said[1], int(said[2])), str(error))
-    return ShapeError(text.replace(", leave them out, or raise max_gap", " or leave them out"))
+    return ShapeError(text.replace("max_gap", "max gap"))  # as the form calls it
