@@ -128,3 +128,34 @@ def test_folder_gets_a_report_for_each_picture(room, run):
     assert names == {
         f"{x}{y}" for x in "ab" for y in (".tif", "_hole.tif", "_error.tif", "_record.json")
     }
+
+
+CHANNELS = {"imagej": True, "metadata": {"axes": "CYX"}}
+
+
+def test_hole_in_one_channel_is_filled_from_the_others(room, run):
+    base = volume(64, 64).astype(float)
+    image = np.stack([base / 4 + 500, 1.5 * base, 60_000 - base]).astype(np.uint16)
+    hole = np.zeros(image.shape, bool)
+    hole[0, 10:34, 10:34] = hole[2, 36:56, 30:54] = True
+    tifffile.imwrite("a.tif", np.where(hole, 0, image).astype(np.uint16), **CHANNELS)
+    tifffile.imwrite("m.tif", hole.astype(np.uint8) * 255, **CHANNELS)
+    errors = []
+    for way in ("auto", "none"):
+        words = ("run", "a.tif", "-m", "m.tif", "-o", f"{way}.tif", "--along", way)
+        assert run(*words, backend="auto")[0] == 0
+        filled = tifffile.imread(f"{way}.tif").astype(float)
+        assert (filled[~hole] == image[~hole]).all()
+        errors.append(np.abs(filled - image)[hole].mean())
+    assert errors[0] < 0.2 * errors[1]
+
+
+def test_channel_that_is_masked_as_a_whole_is_not_invented_from_others(room, run):
+    image = np.stack([volume(32, 32)] * 3)
+    hole = np.zeros(image.shape, np.uint8)
+    hole[1] = 255
+    tifffile.imwrite("a.tif", image, **CHANNELS)
+    tifffile.imwrite("m.tif", hole, **CHANNELS)
+    status, _, err = run("run", "a.tif", "-m", "m.tif", "-o", "o.tif", backend="auto")
+    assert status == 1
+    assert "wholly" in err

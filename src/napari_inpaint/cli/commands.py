@@ -267,15 +267,18 @@ def _options(args: argparse.Namespace, picture: Picture, given: _Given | None = 
     """Return the options that were given, and what the picture's file says beside them.
 
     These are the axes, if they were not given, and values that say that pixels are missing. Where
-    each channel has its own holes, C becomes an axis along which slices are filled one by one.
+    each channel has its own holes, C becomes an axis without a name, along which slices are filled
+    one by one, and see each other: where one channel is hole, others know something of it. A
+    channel that is masked as a whole stays refused.
     """
     options = {each.name: getattr(args, each.name, None) for each in fields(Options)}
     options["axes"] = options["axes"] or picture.axes
     options["missing"] = tuple(dict.fromkeys((*(args.missing or ()), *picture.missing)))
     if given and given.by_channel:
         letters = parse(options["axes"], picture.array.shape).letters
-        free = next(each for each in "KLMNOPQRSUVW" if each not in letters)
+        free = next(each for each in "QIKLMNOPRSUVW" if each not in letters)
         options["axes"] = letters.replace("C", free)
+        options["max_gap"] = options["max_gap"] or 0
     return Options(**{name: value for name, value in options.items() if value is not None})
 
 
