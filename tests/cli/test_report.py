@@ -48,7 +48,7 @@ def test_report_says_what_was_filled_how_far_it_may_be_off_and_what_made_it(room
         assert tif.imagej_metadata["spacing"] == 0.5
     record = json.loads((room / "out_record.json").read_text())
     assert record["backend"] == "jury"
-    assert record["image"], record["mask"] == ("stack.tif", "mask.tif")
+    assert (record["image"], record["mask"]) == ("stack.tif", "mask.tif")
     assert record["pixels"] == hole.sum()
     assert sum(record["shares"].values()) > 0.98
     assert record["expected error"] > 0
