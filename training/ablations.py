@@ -28,7 +28,7 @@ from training.data.holes import AREA_BINS, Mask
 from training.data.pictures import Picture
 from training.loop.batches import batches, digest, read_data
 from training.loop.checkpoint import TrainingState
-from training.loop.step import train_step
+from training.loop.step import check_finite, train_step
 from training.networks.isnet import ISNet
 from training.networks.layers import Network, remove_spectral_norm_
 from training.networks.pconv import PConvUNet
@@ -133,8 +133,9 @@ def train_network(recipe: Recipe, pictures: Sequence[Picture]) -> Network:
     state = TrainingState.start(recipe, fabric)
     no_features = nn.Identity()
     steps = batches(recipe, pictures, 0, fabric, workers=0)
-    for _, phase, batch in tqdm(steps, total=recipe.steps, leave=False):
-        train_step(recipe, phase, state, fabric, no_features, batch)
+    for step, phase, batch in tqdm(steps, total=recipe.steps, leave=False):
+        terms = train_step(recipe, phase, state, fabric, no_features, batch)
+        check_finite(step, phase, terms, state)
     network = state.average.module.cpu()
     assert isinstance(network, Network)
     remove_spectral_norm_(network)

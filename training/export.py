@@ -10,6 +10,7 @@ import hashlib
 import os
 import tempfile
 import warnings
+import zipfile
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +23,9 @@ from napari_inpaint.backends.artifacts import read_manifest
 from napari_inpaint.backends.manifest import Manifest
 from napari_inpaint.weightless.patches import PatchMatch
 from training.command import command, new_file
-from training.loop.checkpoint import read_checkpoint
-from training.networks.layers import remove_spectral_norm_
+from training.loop.checkpoint import averaged_weights, read_checkpoint, trained_weights
+from training.networks.layers import remove_spectral_norm_, with_spectral_norm
+from training.networks.weights import load_artifact
 from training.recipe import Recipe
 from training.recipes import RECIPES
 
@@ -123,54 +125,48 @@ class ReliableArtifact(GuidedArtifact):
         return self.network.reliability(blank, hole)
 
 
+def is_torchscript(path: Path) -> bool:
+    """Return whether a file is an archive with code in it; checkpoints are archives without."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
+
+
 def load_network(checkpoint: Path) -> tuple[Recipe, nn.Module, str]:
     """Return a checkpoint's recipe, its averaged network in evaluation mode, and its commit.
 
+    An artifact will do as well: its network gets the convention of today.
+
     Raises
     ------
-    FileNotFoundError, ValueError
-        If the file is no checkpoint of a recipe as it is now.
+    FileNotFoundError, InpaintError, ValueError
+        If the file is neither, of a recipe as it is now.
     """
     if str(checkpoint) in RECIPES and not checkpoint.exists():
         raise FileNotFoundError(
             f"{checkpoint} has to be trained first; then give its checkpoint, such as "
             f"runs/{checkpoint}/checkpoint.pt."
         )
-    saved = read_checkpoint(checkpoint)
-    if saved["recipe"] not in RECIPES:
-        raise ValueError(f"{checkpoint} names the recipe {saved['recipe']!r}, which is not here.")
-    recipe = RECIPES[saved["recipe"]]
+    manifest = read_manifest(checkpoint) if is_torchscript(checkpoint) else None
+    if manifest is None:
+        saved = read_checkpoint(checkpoint)
+        name, made_by, weights = saved["recipe"], saved["commit"], averaged_weights(saved)
+    else:
+        name, made_by, weights = manifest.recipe, manifest.commit, trained_weights(checkpoint)
+    if name not in RECIPES:
+        raise ValueError(f"{checkpoint} names the recipe {name!r}, which is not here.")
+    recipe = RECIPES[name]
     network = recipe.network()
-    prefix = "module."
-    average = saved["average"].items()
     try:
-        network.load_state_dict(
-            {key.removeprefix(prefix): v for key, v in average if key.startswith(prefix)}
-        )
+        network.load_state_dict(with_spectral_norm(weights, network))
     except RuntimeError as error:
         raise ValueError(
             f"{checkpoint} does not fit {recipe.name} as it is now: it was made by the code of "
-            f"commit {saved['commit']}. Export it with that code, or train anew."
+            f"commit {made_by}. Export it with that code, or train anew."
         ) from error
     # A scripted network cannot hold spectral norms; in evaluation mode they change nothing.
-    return recipe, remove_spectral_norm_(network), saved["commit"]
-
-
-def load_artifact(path: Path) -> torch.jit.ScriptModule:
-    """Load an artifact of one's own making, in float32.
-
-    Raises
-    ------
-    ValueError
-        If there is no such file, or it is no TorchScript.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-        try:
-            artifact: torch.jit.ScriptModule = torch.jit.load(path, map_location="cpu")
-        except RuntimeError as error:
-            raise ValueError(f"{path} is no TorchScript file.") from error
-    return artifact.float().eval()
+    return recipe, remove_spectral_norm_(network), made_by
 
 
 def provided(artifact: nn.Module) -> tuple[str, ...]:
@@ -189,6 +185,7 @@ def make_manifest(recipe: Recipe, artifact: Artifact, commit: str, name: str) ->
         context=recipe.context,
         working_size=recipe.working_size,
         domain=recipe.domain,
+        textured=recipe.patches is not None,
         licence=recipe.licence,
         source=recipe.source,
         summary=recipe.summary,
@@ -310,7 +307,9 @@ def record_scores(path: Path, scores: dict[str, object]) -> None:
 def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("checkpoint", type=Path, help="what training.train has written")
+    parser.add_argument(
+        "checkpoint", type=Path, help="what training.train has written, or an artifact"
+    )
     parser.add_argument("-o", "--output", type=new_file(".pt"), required=True)
     args = parser.parse_args()
     recipe, network, commit = load_network(args.checkpoint)

@@ -25,6 +25,8 @@ class LossWeights:
     """Whether both L1 terms are divided by the hole's share, as EdgeConnect's family does."""
     perceptual: float = 0.0
     """L1 of features, summed over the layers and over what ``features_of`` names."""
+    perceptual_distance: float = 0.0
+    """Squared distance of unit features inside the hole, as ``evaluate`` measures it."""
     style: float = 0.0
     """L1 of the features' Gram matrices, summed alike."""
     features_of: tuple[Literal["composite", "prediction", "coarse"], ...] = ("composite",)
@@ -58,8 +60,9 @@ class Discriminator:
     """A key of `losses.GANS`."""
     lr: float = 1.0
     """Its learning rate, as a multiple of the network's."""
-    sees: Literal["composite", "prediction", "hole"] = "composite"
-    """What of a fill: "hole" is the prediction there, and zero elsewhere. Truths are seen whole."""
+    sees: Literal["composite", "prediction", "hole", "features"] = "composite"
+    """What of a fill: "hole" is the prediction there, and zero elsewhere; "features" are those of
+    the first image that the feature terms look at. Truths are seen whole."""
     sees_hole: bool = True
     """Whether it is shown where the hole is."""
     sees_classes: bool = False
@@ -150,8 +153,13 @@ class Recipe:
     """Name of the list of validation files in ``data/splits/``; "" keeps every twentieth."""
     losses: LossWeights = field(default_factory=LossWeights)
     """What the network learns from."""
+    features: Literal["vgg16", "efficientnet-lite0"] = "vgg16"
+    """What the feature terms look through; without VGG-16's weights, a bank of random filters."""
     vgg_layers: tuple[str, ...] = ("pool1", "pool2", "pool3")
-    """What the feature terms look through, where the user has VGG-16's weights."""
+    """Which of VGG-16's layers."""
+    shift: int = 0
+    """Before features are taken, the truth and its fill are rolled alike, by less than this many
+    px: a feature network's strides see every pixel alike then, and no grid is learned from them."""
     discriminator: Discriminator | None = None
     """What the network learns from besides."""
     holes: tuple[str, ...] = ("irregular",)

@@ -15,6 +15,7 @@ from training.networks.isnet import ISNet
 from training.networks.lama import LaMa
 from training.networks.layers import MultiScalePatchGAN, Network
 from training.networks.pconv import PConvUNet
+from training.networks.projected import ProjectedGAN
 from training.networks.rn import RN
 from training.networks.sgenet import SGENet
 from training.networks.spgnet import ImageAndMapGAN, SPGNet
@@ -70,30 +71,44 @@ _PATCHGAN = partial(MultiScalePatchGAN, scales=1)
 _PUBLISHED: dict[str, Any] = {"decay": 0.0, "clip": None, "ema": 0.0}
 #: What the networks share that are trained here; each says by itself how its weights are averaged.
 _OURS: dict[str, Any] = {"betas": (0.9, 0.99), "decay": 0.01, "clip": 1.0}
-#: Chosen on training photographs by eye and by scores.
-_DETAIL = partial(PatchMatch, blur=3, strength=1.35)
-#: What the slim networks share that are trained on photographs for minutes on a CPU: they add to a
-#: smooth fill, and patches give the detail, so that they need not please a discriminator.
+#: What the slim networks share that are trained on photographs: they add to a smooth fill what a
+#: network trained on ImageNet sees in the truth, and what its features tell from a fill.
 _ON_PHOTOS: dict[str, Any] = {
-    "losses": LossWeights(known=0.2, hole=6, square=20),
-    "discriminator": None,
-    "holes": ("irregular",),
+    "features": "efficientnet-lite0",
+    "shift": 32,
+    "losses": LossWeights(
+        known=1,
+        hole=3,
+        decibels=0.1,
+        perceptual_distance=3,
+        features_of=("composite",),
+        adversarial=0.15,
+        feature_matching=0.5,
+    ),
+    "discriminator": Discriminator(ProjectedGAN, lr=0.5, sees="features", known_is_real=True),
+    "holes": ("irregular", "thick", "blobs", "boxes"),
+    "hole_share": (0.05, 0.6),
+    "zoom": 1.5,
     "split": "photos",
     "training_data": (PHOTOS,),
-    "phases": (Phase(steps=100, size=128, batch=16, lr=1e-3, lr_end=2e-5),),
-    "ema": 0.98,
-    "patches": _DETAIL,
+    "phases": (
+        Phase(steps=200, size=128, batch=8, lr=1e-5, lr_end=3e-4, adversarial=False),
+        Phase(steps=1_000, size=128, batch=8, lr=3e-4, lr_end=3e-4, adversarial=False),
+        Phase(steps=2_500, size=128, batch=8, lr=3e-4, lr_end=1e-5),
+    ),
+    "ema": 0.998,
     **_OURS,
+    "betas": (0.5, 0.99),
 }
-#: What the slim guided networks share that are trained on streets. Detail comes from patches, so
-#: the network need not please a discriminator.
+#: What the slim guided networks share that are trained on streets. Detail comes from patches of the
+#: same class, so the network need not please a discriminator.
 _ON_STREETS: dict[str, Any] = {
     "classes": STREET,
     "domain": "street",
     "discriminator": None,
     "training_data": (CAMVID,),
     "licence": "research use only",
-    "patches": _DETAIL,
+    "patches": partial(PatchMatch, blur=3, strength=1.35),
     **_OURS,
 }
 
@@ -102,7 +117,7 @@ _ON_STREETS: dict[str, Any] = {
 _BLEND_PHOTO = Recipe(
     name="blend-photo",
     title="Blend, photos",
-    summary="Weighs smooth fills, learned from photographs; detail from the surroundings' patches.",
+    summary="Weighs smooth fills, learned from photographs.",
     source='Wolpert, "Stacked generalization", 1992',
     network=Blend,
     split="photos",
@@ -114,7 +129,6 @@ _BLEND_PHOTO = Recipe(
         Phase(steps=1_700, size=128, batch=16, lr=1e-3, lr_end=1e-4),
         Phase(steps=250, size=256, batch=4, lr=2e-4, lr_end=1e-5),
     ),
-    patches=_DETAIL,
     **_OURS,
 )
 _BLEND_SMOKE = smoke(_BLEND_PHOTO, partial(Blend, base=4, depth=1))
@@ -144,21 +158,9 @@ _PCONV_PHOTO = replace(
     _PCONV_PAPER,
     name="pconv-photo",
     title="PConv, photos",
-    summary="Partial convolutions, trained on photographs; detail from the surroundings' patches.",
+    summary="Partial convolutions, trained on photographs.",
     network=partial(PConvUNet, base=32, levels=6, residual=True),
-    split="photos",
-    training_data=(PHOTOS,),
-    # The filter bank's Gram matrices are some twenty times smaller than VGG's.
-    losses=LossWeights(perceptual=0.05, style=2_000, total_variation=0.1, square=20),
-    phases=(
-        Phase(steps=2_486, size=128, batch=16, lr=1e-3, lr_end=6e-4),
-        Phase(steps=650, size=128, batch=16, lr=6e-4, lr_end=6e-5),
-        Phase(steps=250, size=192, batch=8, lr=1e-4, lr_end=1e-5, freeze_encoder_norm=True),
-        Phase(steps=80, size=128, batch=16, lr=3e-4, lr_end=1e-5),
-    ),
-    ema=0.999,
-    patches=_DETAIL,
-    **_OURS,
+    **_ON_PHOTOS,
 )
 _PCONV_UPSCALE = replace(
     _PCONV_PAPER,
@@ -292,8 +294,8 @@ _LAMA_PHOTO = replace(
     name="lama-photo",
     title="LaMa, photos",
     summary="Fast Fourier convolutions, trained on photographs.",
-    network=partial(LaMa, base=32, blocks=4, halvings=2, space_to_depth=2, residual=True),
-    **_ON_PHOTOS | {"phases": (replace(_ON_PHOTOS["phases"][0], steps=350),)},
+    network=partial(LaMa, base=64, blocks=9, halvings=2, space_to_depth=2, residual=True),
+    **_ON_PHOTOS,
 )
 _LAMA_SMOKE = smoke(_LAMA_PAPER, partial(LaMa, base=4, blocks=1))
 

@@ -25,9 +25,9 @@ from training.command import at_least, command, commit
 from training.data.pictures import Picture
 from training.loop.batches import batches, digest, read_data
 from training.loop.checkpoint import TrainingState
-from training.loop.features import VGG16, FilterBank
+from training.loop.features import VGG16, EfficientNetLite, FilterBank
 from training.loop.log import TrainingLog
-from training.loop.step import train_step
+from training.loop.step import check_finite, train_step
 from training.recipe import Recipe
 from training.recipes import RECIPES
 
@@ -58,7 +58,12 @@ def in_any_process(fabric: Fabric, condition: bool) -> bool:
 
 
 def begin(
-    recipe: Recipe, data: Path | None, out: Path, resume: bool, fabric: Fabric
+    recipe: Recipe,
+    data: Path | None,
+    out: Path,
+    resume: bool,
+    weights: Path | None,
+    fabric: Fabric,
 ) -> tuple[Sequence[Picture], TrainingState, TrainingLog]:
     """Read the pictures, make the network or read the checkpoint; see `train`."""
     if (out / "checkpoint.pt").exists() and not resume:
@@ -73,6 +78,8 @@ def begin(
     log = TrainingLog(out, recipe, validation, facts)
     if log.checkpoint.exists():
         state.load(log.checkpoint, recipe)
+    elif weights is not None:
+        state.take_weights(weights, recipe)
     return pictures, state, log
 
 
@@ -83,6 +90,7 @@ def train(
     *,
     minutes: float = math.inf,
     resume: bool = False,
+    weights: Path | None = None,
     fabric: Fabric,
     extract: nn.Module,
     workers: int = 0,
@@ -99,6 +107,8 @@ def train(
         Receives ``checkpoint.pt``, ``log.csv`` and validation sheets ``<step>.png``.
     minutes, resume
         Stop, with a checkpoint, after this long; go on from ``out/checkpoint.pt``, if there is one.
+    weights : Path, optional
+        An artifact or a checkpoint whose weights a new training begins with.
     fabric : Fabric
         Device, precision and number of processes.
     extract : nn.Module
@@ -113,29 +123,49 @@ def train(
     FileNotFoundError, ValueError
         If the pictures or the checkpoint are not what the recipe needs.
     FloatingPointError
-        If a loss is not finite; the checkpoint of the last good minute stays.
+        If a loss or a weight is not finite; the checkpoint of the last good minute stays.
     """
     start = time.monotonic()
-    pictures, state, log = begin(recipe, data, out, resume, fabric)
+    pictures, state, log = begin(recipe, data, out, resume, weights, fabric)
     extract = extract.to(fabric.device)
+    torch.backends.cudnn.benchmark = True  # crops of a phase have one size
     bar = progress_bar(recipe, state, fabric)
     with stop_signals() as stop, bar:
         for step, phase, batch in batches(recipe, pictures, state.step, fabric, workers):
             terms = train_step(recipe, phase, state, fabric, extract, batch)
             bar.update()
-            if fabric.is_global_zero:
-                if step % LOG_STEPS == 0:
-                    values = log.write_losses(step, terms)
-                    bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
-                if message := log.write_if_due(state):
-                    bar.write(message)
             late = time.monotonic() - start > 60 * minutes
-            if in_any_process(fabric, late or stop.is_set()):
+            stopped = in_any_process(fabric, late or stop.is_set())
+            due = fabric.is_global_zero and log.due
+            # Rarely, since a GPU has to wait for it, but before anything is written.
+            if due or stopped or step % LOG_STEPS == 0 or state.step == recipe.steps:
+                check_finite(step, phase, terms, state)
+            if fabric.is_global_zero and step % LOG_STEPS == 0:
+                values = log.write_losses(step, terms)
+                bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
+            if due and (message := log.write_if_due(state)):
+                bar.write(message)
+            if stopped:
                 bar.write(f"Stopped after step {step}; --resume goes on from there.")
                 break
         if fabric.is_global_zero:
             log.save_checkpoint(state)
     return log.checkpoint
+
+
+def open_features(recipe: Recipe, weights: Path | None) -> nn.Module:
+    """Make what the recipe's feature terms look through.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the weights are not what the recipe needs, or are not there.
+    """
+    if recipe.features == "efficientnet-lite0":
+        if weights is None:
+            return EfficientNetLite.of_package("lite0", dilated=1)
+        return EfficientNetLite(weights, dilated=1)
+    return FilterBank() if weights is None else VGG16(weights, recipe.vgg_layers)
 
 
 def progress_bar(recipe: Recipe, state: TrainingState, fabric: Fabric) -> "tqdm[NoReturn]":
@@ -161,10 +191,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="default: runs/RECIPE")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, if any")
+    parser.add_argument(
+        "--from", type=Path, dest="weights", metavar="ARTIFACT",
+        help="begin with the weights of an artifact or a checkpoint",
+    )  # fmt: skip
     parser.add_argument("--devices", default="auto", help="number of GPUs")
     parser.add_argument("--nodes", type=at_least(1), default=1, help="number of machines")
     parser.add_argument("--precision", default="32-true", help='"bf16-mixed" on a GPU')
-    parser.add_argument("--vgg", type=Path, help="torchvision's vgg16 weights; else a filter bank")
+    parser.add_argument(
+        "--features", type=Path, metavar="WEIGHTS",
+        help="torchvision's vgg16 (else a filter bank), or EfficientNet-Lite0 (else its package)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=at_least(0), default=min(8, (os.cpu_count() or 2) - 1))
     args = parser.parse_args()
     fabric = Fabric(devices=args.devices, num_nodes=args.nodes, precision=args.precision)
@@ -176,8 +213,9 @@ def main() -> None:
         args.out or Path("runs") / recipe.name,
         minutes=args.minutes,
         resume=args.resume,
+        weights=args.weights,
         fabric=fabric,
-        extract=VGG16(args.vgg, recipe.vgg_layers) if args.vgg else FilterBank(),
+        extract=open_features(recipe, args.features),
         workers=args.workers,
     )
 

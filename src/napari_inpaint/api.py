@@ -44,6 +44,7 @@ def inpaint(
     mask: Any = None,
     *,
     labels: Any = None,
+    source: Any = None,
     report: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -64,6 +65,9 @@ def inpaint(
         ``classes``, from 1 up; 0 and 255 leave a pixel to the model. A backend without classes of
         its own ("patchmatch") takes any numbers, 0 = undecided. Shape of the image's spatial
         axes, or (Y, X) for a whole stack. They count in the hole and in its context.
+    source : NumPy array, optional
+        Where the texture of a photograph may be copied from: non-zero = may; shapes and types as
+        for the mask. Without it, all that is known.
     report : bool
         Return a `Filled`: the image, all that was hole, the expected error of every filled pixel
         in the image's units, how much each candidate counted, and the record of what made it.
@@ -95,13 +99,18 @@ def inpaint(
     image = _array(image)
     settled = plan(image.shape, image.dtype, Options.of(options), labels=labels)
     if is_lazy(image):
+        if source is not None:
+            raise OptionError(
+                "source is for arrays in memory. Take one slice at a time: "
+                "inpaint(numpy.asarray(image[t]), mask[t], source=source[t], …)."
+            )
         if report:
             raise OptionError(
                 "report=True takes arrays in memory, for a lazy image is filled when it is "
                 "computed. Take one slice at a time: inpaint(numpy.asarray(image[t]), …)."
             )
         return fill_lazily(settled, image, mask, labels)
-    filled: Filled = fill_image(settled, image, mask, labels, progress, error=report)
+    filled: Filled = fill_image(settled, image, mask, labels, progress, source=source, error=report)
     return replace(filled, hole=filled.hole.copy()) if report else filled.image
 
 

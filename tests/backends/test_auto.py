@@ -8,14 +8,18 @@ from napari_inpaint.errors import BackendError
 from napari_inpaint.fill.plan import Options, plan
 
 CLASSICAL = {"telea": (17.0, 0.83, 26.0), "biharmonic": (16.0, 0.84, 30.0)}
+MEASURED = {"telea": (17.0, 0.83, 26.0, 60.0), "biharmonic": (16.0, 0.84, 30.0, 62.0)}
 
 
 def scores(name, own, beside=CLASSICAL, data="photos, 256 px"):
-    """Return a manifest's table of (dB in the hole, SSIM, texture distance)."""
-    keys = ("hole dB", "SSIM", "texture")
+    """Return a manifest's table of (dB in the hole, SSIM, texture and perceptual distance).
+
+    The last is left out where the row is shorter.
+    """
+    keys = ("hole dB", "SSIM", "texture", "perceptual")
     return {
         data: {
-            key: dict(zip(keys, row, strict=True)) for key, row in ({name: own} | beside).items()
+            key: dict(zip(keys, row, strict=False)) for key, row in ({name: own} | beside).items()
         }
     }
 
@@ -97,6 +101,64 @@ def test_ten_points_of_texture_weigh_as_much_as_one_db(ship):
     assert choose_backend(3) == "sharp"
     ship("near", (18.5, 0.83, 19.9))
     assert choose_backend(3) == "near"
+
+
+def test_better_perceptual_distance_wins_over_the_same_db_and_texture(ship):
+    ship("a-far", scores=scores("a-far", (17.5, 0.83, 20.0, 50.0), MEASURED))
+    ship("b-near", scores=scores("b-near", (17.5, 0.83, 20.0, 49.9), MEASURED))
+    assert choose_backend(3) == "b-near"
+    ship("c-old", (17.5, 0.83, 20.0))  # nothing is known of its perceptual distance
+    assert choose_backend(3) == "b-near"
+
+
+def test_two_points_of_perceptual_distance_weigh_as_much_as_0_3_db(ship):
+    ship("alike", scores=scores("alike", (17.5, 0.83, 20.0, 48.0), MEASURED))
+    for decibels, chosen in ((17.79, "alike"), (17.81, "near")):
+        ship("near", scores=scores("near", (decibels, 0.83, 20.0, 50.0), MEASURED))
+        assert choose_backend(3) == chosen
+
+
+def test_perceptual_distance_makes_up_for_decibels_before_anybody_is_out(ship):
+    ship("mine", scores=scores("mine", (16.6, 0.83, 20.0, 10.0), MEASURED))
+    assert choose_backend(3) == "mine"
+    ship("mine", scores=scores("mine", (16.6, 0.83, 20.0), MEASURED))
+    assert choose_backend(3) == "telea"
+    ship("mine", scores=scores("mine", (16.6, 0.80, 20.0, 10.0), MEASURED))  # SSIM
+    assert choose_backend(3) == "telea"
+
+
+def test_perceptual_distance_counts_where_both_rows_have_one_alone(ship):
+    ship("mine", scores=scores("mine", (17.1, 0.83, 26.0, 90.0), CLASSICAL))
+    assert choose_backend(3) == "mine"
+    ship("mine", scores=scores("mine", (17.1, 0.83, 26.0), MEASURED))
+    assert choose_backend(3) == "mine"
+    ship("mine", scores=scores("mine", (17.1, 0.83, 26.0, 90.0), MEASURED))
+    assert choose_backend(3) == "telea"
+
+
+OBJECTS = "photos, objects, 384 px"
+
+
+@pytest.mark.parametrize("worst", ["photos, 256 px", OBJECTS])
+def test_worst_table_counts_whether_of_strokes_or_of_objects(ship, worst):
+    best = {"photos, 256 px": OBJECTS, OBJECTS: "photos, 256 px"}[worst]
+    good = scores("mixed", (18.0, 0.83, 20.0, 50.0), MEASURED, best)
+    ship("mixed", scores=good | scores("mixed", (17.1, 0.83, 26.0, 62.0), MEASURED, worst))
+    assert choose_backend(3) == "telea"
+    ship("mixed", scores=good | scores("mixed", (17.1, 0.83, 26.0, 59.0), MEASURED, worst))
+    assert choose_backend(3) == "mixed"
+
+
+def test_tables_with_and_without_perceptual_distance_count_alike(ship):
+    strokes = scores("mixed", (18.0, 0.83, 20.0))  # from before it was measured
+    ship("mixed", scores=strokes | scores("mixed", (17.1, 0.83, 26, 59.0), MEASURED, OBJECTS))
+    assert choose_backend(3) == "mixed"
+    ship("steady", scores=scores("steady", (17.3, 0.83, 26.0, 59.0), MEASURED))
+    assert choose_backend(3) == "steady"
+    strokes = scores("steady", (17.05, 0.83, 26.0))
+    objects = scores("steady", (18.0, 0.83, 20.0, 50.0), MEASURED, OBJECTS)
+    ship("steady", scores=strokes | objects)
+    assert choose_backend(3) == "mixed"
 
 
 def test_gains_count_and_not_scores_where_artifacts_met_other_pictures(ship):

@@ -43,6 +43,8 @@ def test_classes_become_a_tuple_and_info_stays_hashable():
         ({"context": -1}, "context"),
         ({"working_size": "256"}, "working_size"),
         ({"domain": None}, "domain"),
+        ({"textured": 1}, "textured"),
+        ({"textured": None}, "textured"),
         ({"classes": ["road"]}, "classes"),
     ],
 )

@@ -16,6 +16,7 @@ FULL = {
     "context": 48,
     "working_size": 256,
     "domain": "photo",
+    "textured": True,
     "licence": "BSD-3-Clause",
     "source": "https://example.org",
     "summary": "Fills photos.",
@@ -43,6 +44,7 @@ def test_only_name_title_provides_and_schema_are_needed():
         '{"schema": 1, "name": "a", "title": "A", "provides": ["inpaint"]}'
     )
     assert (manifest.channels, manifest.multiple, manifest.scores) == (None, 1, {})
+    assert manifest.textured is False
 
 
 def test_newer_schema_is_refused_and_says_to_update():
@@ -68,6 +70,9 @@ def test_newer_schema_is_refused_and_says_to_update():
         ("multiple", 1.5),
         ("context", True),
         ("working_size", None),
+        ("textured", 1),
+        ("textured", "true"),
+        ("textured", None),
         ("training_data", ["photos"]),
         ("scores", []),
         ("commit", 7),

@@ -23,6 +23,14 @@ def test_table_is_read_with_the_classical_fill_nearest_to_the_truth_as_reference
     assert found.reference == "telea"
 
 
+def test_perceptual_distance_is_read_where_it_was_measured():
+    measured = {"mine": OWN | {"perceptual": 40.5}, "telea": TELEA | {"perceptual": math.nan}}
+    (found,) = comparisons(info({"photos": measured | {"biharmonic": SMOOTH}}))
+    assert found.own == Score(16.9, 0.815, 20.0, 40.5)
+    assert found.others["telea"].perceptual is None
+    assert found.others["biharmonic"].perceptual is None
+
+
 def test_several_tables_come_sorted_by_their_data():
     table = {"mine": OWN, "telea": TELEA}
     assert [each.data for each in comparisons(info({"b": table, "a": table}))] == ["a", "b"]

@@ -175,7 +175,8 @@ def test_run_fills_from_labels_that_segment_wrote_and_a_person_changed(run):
         changed = Image.fromarray(labels)
         changed.putpalette(opened.getpalette())
         changed.save("l.png")
-    status, out, _ = run("run", "a.png", "-m", "mask.png", "--labels", "l.png", "-o", "o.png")
+    words = ["run", "a.png", "-m", "mask.png", "--labels", "l.png", "-o", "o.png", "--texture", 0]
+    status, out, _ = run(*words)
     assert status == 0
     assert "filled by painter" in out
     filled = pixels("o.png")
@@ -190,7 +191,7 @@ def test_run_matches_labels_by_name_and_says_what_is_missing(run):
     save("mask.png", HOLE)
     save("labels/a.png", np.full((40, 50), 2, np.uint8))
     save("labels/b_labels.tif", np.full((40, 50), 9, np.uint8))
-    words = ["run", "in", "-m", "mask.png", "--labels", "labels", "-o", "out"]
+    words = ["run", "in", "-m", "mask.png", "--labels", "labels", "-o", "out", "--texture", 0]
     status, out, err = run(*words)
     assert (status, out) == (1, "1 filled in out, 2 failed\n")
     assert "b.png: The labels hold 9" in err

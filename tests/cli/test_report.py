@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import tifffile
 from scipy.ndimage import gaussian_filter
 
@@ -116,6 +117,30 @@ def test_texture_adds_noise(room, run):
     status, _, err = run(*words, "other.tif", "--texture", "2")
     assert status == 1
     assert "texture must be a number from 0 to 1" in err
+
+
+def test_texture_of_a_photograph_is_auto_or_a_number(room, run):
+    image = RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    hole = np.zeros((64, 64), np.uint8)
+    hole[20:44, 20:44] = 255
+    tifffile.imwrite("a.tif", image, photometric="rgb")
+    tifffile.imwrite("m.tif", hole)
+    rough = []
+    for number, words in enumerate(([], ["--texture", "auto"], ["--texture", "0"])):
+        name = f"{number}.tif"
+        assert run("run", "a.tif", "-m", "m.tif", "-o", name, "--report", *words)[0] == 0
+        rough.append(tifffile.imread(name)[hole > 0].std())
+        record = json.loads((room / f"{number}_record.json").read_text())
+        assert record["options"]["texture"] == ("auto" if number < 2 else 0)
+    assert rough[0] == rough[1] > 1.2 * rough[2]
+
+
+@pytest.mark.parametrize("word", ["much", "nan", "Auto", ""])
+def test_texture_that_is_neither_is_named(room, run, capsys, word):
+    with pytest.raises(SystemExit):
+        run("run", "a.tif", "-o", "o.tif", "--texture", word)
+    err = capsys.readouterr().err
+    assert f"argument --texture: expected auto or a number from 0 to 1, got {word!r}" in err
 
 
 def test_folder_gets_a_report_for_each_picture(room, run):

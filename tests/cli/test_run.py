@@ -505,7 +505,7 @@ def test_backends_lists_who_provides_what_and_what_is_broken(run, monkeypatch):
     scores = out.split("\n\n")[1].splitlines()
     pconv = next(row for row in scores if row.startswith("pconv-photo "))
     info = registry.get_backend("pconv-photo").info
-    (found,) = comparisons(info)
+    found, *_ = comparisons(info)
     beside = found.others[found.reference]
     assert f"{found.own.hole_db:.1f} ({beside.hole_db:.1f})" in pconv
     assert pconv.split()[-1] == found.reference

@@ -50,6 +50,8 @@ def test_known_pixels_are_bit_identical_whatever_comes(add_backend, data):
     axes = draw(st.sampled_from(["YX", "YXC", "CYX", "ZYX", "TCYX", "YXZ"]))
     lengths = {"T": 2, "Z": 2, "C": draw(st.integers(1, 5))}
     lengths |= {"Y": draw(st.integers(1, 80)), "X": draw(st.integers(1, 80))}
+    if axes == "YXC" and draw(st.booleans()):
+        lengths["C"] = 3  # a photograph, whose fill gets pieces of its surroundings
     shape = [lengths[each] for each in axes]
     dtype = np.dtype(draw(st.sampled_from(intensity.SUPPORTED)))
     dtype = dtype.newbyteorder(draw(st.sampled_from("<>")))
@@ -69,6 +71,7 @@ def test_known_pixels_are_bit_identical_whatever_comes(add_backend, data):
         "dilate": draw(st.integers(0, 3)),
         "feather": draw(st.integers(0, 3)),
         "strategy": draw(st.sampled_from(["auto", "crop", "resize"])),
+        "texture": draw(st.sampled_from(["auto", 0.3, 1])),
     }
     mask = mask.astype(draw(st.sampled_from(["bool", "uint8", "int32", "float32"])))
     before, mask_before = image.copy(), mask.copy()
@@ -231,7 +234,7 @@ def test_network_for_rgb_fills_any_number_of_channels(add_backend, axes, channel
     hole = square((64, 64), 20, 20, 8)
     image = image if axes == "CYX" else np.moveaxis(image, 0, -1)
     name = add_backend(mean, channels=3)
-    filled = inpaint(image, hole, backend=name, axes=axes)
+    filled = inpaint(image, hole, backend=name, axes=axes, texture=0)
     filled = filled if axes == "CYX" else np.moveaxis(filled, -1, 0)
     colours = 3 if axes == "YXC" and channels == 4 else channels
     for number in range(colours):
@@ -576,7 +579,7 @@ def test_report_says_what_was_hole_and_what_made_it():
     assert json.loads(json.dumps(record)) == record
     assert (record["backend"], record["device"], record["artifact"]) == ("telea", "cpu", None)
     assert record["options"] == {
-        **{"axes": "YX", "along": "auto", "max_gap": 2, "texture": 0.0, "dilate": 2},
+        **{"axes": "YX", "along": "auto", "max_gap": 2, "texture": "auto", "dilate": 2},
         **{"feather": 0, "context": None, "strategy": "auto"},
         **{"batch_size": 8, "seed": 0, "missing": [], "fill_missing": "all"},
     }

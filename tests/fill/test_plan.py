@@ -45,6 +45,30 @@ def test_path_is_taken_as_an_artifact(save_artifact):
 
 
 @pytest.mark.parametrize(
+    ("shape", "settings", "texture"),
+    [
+        pytest.param((64, 64, 3), {}, 1, id="photograph"),
+        pytest.param((64, 64, 3), {"backend": "telea"}, 1, id="photograph by name"),
+        pytest.param((64, 64, 3), {"backend": "patchmatch"}, 0, id="has texture already"),
+        pytest.param((64, 64, 3), {"backend": "patchmatch", "texture": 1}, 1, id="asked for"),
+        pytest.param((64, 64, 3), {"texture": 0.3}, 0.3, id="a share"),
+        pytest.param((64, 64), {"backend": "telea"}, 0, id="grey"),
+        pytest.param((64, 64), {"texture": 1}, 1, id="noise in grey"),
+        pytest.param((64, 64, 4), {"backend": "telea", "axes": "YXC"}, 0, id="four bands"),
+        pytest.param((3, 64, 64), {"backend": "telea", "axes": "CYX"}, 0, id="three channels"),
+        pytest.param((5, 64, 64), {}, 0, id="stack"),
+        pytest.param((5, 64, 64, 3), {}, 0, id="stack of photographs"),
+        pytest.param((5, 64, 64, 3), {"along": "none"}, 1, id="each by itself"),
+        pytest.param((5, 64, 64, 3), {"backend": "telea"}, 1, id="each by itself, by name"),
+    ],
+)
+def test_texture_is_for_photographs_where_nobody_says_how_much(shape, settings, texture):
+    settled = plan(shape, "uint8", Options.of(settings))
+    assert settled.texture == texture
+    assert settled.options.texture == settings.get("texture", "auto")
+
+
+@pytest.mark.parametrize(
     ("settings", "error", "text"),
     [
         ({"dtype": "int64"}, DtypeError, "int64"),

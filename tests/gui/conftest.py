@@ -65,6 +65,7 @@ class Scene:
             ClassInfo("wall", "#ff0000"),
         ),
         context=1,
+        textured=True,  # nothing is added to what was foretold
     )
 
     def load(self, device):
@@ -97,6 +98,7 @@ class Cells(Scene):
         provides={"inpaint", "segment", "guide"},
         classes=tuple(ClassInfo(name, "#808080") for name in ("background", "inside", "boundary")),
         context=1,
+        textured=True,
     )
 
 

@@ -386,3 +386,26 @@ def test_gap_and_texture_are_as_the_form_says(viewer, stack, press, film, errors
     assert errors == []
     options = layer(viewer, "film · inpainted").metadata["napari_inpaint"]["options"]
     assert (options["max_gap"], options["texture"]) == (3, 0.5)
+
+
+def test_texture_is_auto_until_a_number_is_chosen(viewer, dock, press, errors):
+    photo = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    viewer.add_image(photo, rgb=True, name="photo")
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:24, 10:24] = 1
+    viewer.add_labels(mask, name="mask")
+    widget = dock()
+    field = widget.texture.native
+    assert field.text() == "auto"
+    fills = []
+    for steps, shown in ((0, "auto"), (1, 0), (3, 0.3), (-9, "auto")):
+        field.stepBy(steps)
+        assert field.text() == (shown if shown == "auto" else f"{shown:.2f}")
+        press(widget)
+        result = viewer.layers[1]
+        assert result.metadata["napari_inpaint"]["options"]["texture"] == pytest.approx(shown)
+        fills.append(result.data.copy())
+    assert errors == []
+    auto, none, some, again = (each[mask > 0].astype(float) for each in fills)
+    assert np.abs(auto - none).mean() > 2 * np.abs(some - none).mean() > 1
+    np.testing.assert_array_equal(auto, again)

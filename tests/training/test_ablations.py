@@ -49,6 +49,18 @@ def watched(monkeypatch):
     return seen
 
 
+def test_training_that_diverges_gives_no_result(watched, monkeypatch, pictures, tmp_path):
+    class Diverging(Watcher):
+        def forward(self, image, hole):
+            return super().forward(image, hole) / 0
+
+    ablation = ABLATIONS["pconv"]
+    arms = {"one": partial(Diverging, [])}
+    monkeypatch.setitem(ABLATIONS, "pconv", replace(ablation, arms=arms))
+    with pytest.raises(FloatingPointError, match="loss of step 0 is not finite"):
+        ablate("pconv", pictures, tmp_path / "out.json")
+
+
 def test_every_arm_of_a_seed_sees_the_same_crops_and_holes(watched, pictures, tmp_path):
     runs = ablate("pconv", pictures, tmp_path / "out.json")
     one, other = watched["one"], watched["other"]

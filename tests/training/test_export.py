@@ -13,6 +13,7 @@ from napari_inpaint.backends.artifacts import read_manifest
 from napari_inpaint.weightless.patches import PatchMatch
 from training import export, train
 from training.loop.features import FilterBank
+from training.networks.layers import remove_spectral_norm_
 from training.recipes import RECIPES
 
 
@@ -42,6 +43,23 @@ def artifact(checkpoint, tmp_path):
 def test_artifact_equals_the_averaged_network(checkpoint, artifact):
     recipe, network, _ = export.load_network(checkpoint)
     export.check(artifact, export.as_stored(recipe, network))
+
+
+@pytest.mark.parametrize("name", ["pconv-smoke", "isnet-smoke"])
+def test_artifact_is_exported_again_as_it_is(name, tmp_path):
+    recipe = RECIPES[name]
+    torch.manual_seed(0)
+    stored = export.as_stored(recipe, remove_spectral_norm_(recipe.network()))
+    path = tmp_path / "first.pt"
+    manifest = export.make_manifest(recipe, stored, "abc123", "first")
+    export.write(export.script(stored), manifest, path)
+    again, network, commit = export.load_network(path)
+    assert (again.name, commit) == (name, "abc123")
+    first = export.load_artifact(path).network.state_dict()
+    for key, weight in network.state_dict().items():
+        # spectral norms of an untrained network are not yet 1: a scale, no more
+        scale = (weight * first[key]).sum() / first[key].square().sum() if weight.ndim == 4 else 1
+        torch.testing.assert_close(weight, scale * first[key], atol=1e-5, rtol=1e-4)
 
 
 def test_check_refuses_another_networks_artifact(checkpoint, artifact):

@@ -5,10 +5,11 @@ from training.data.drawn import SCENES
 from training.data.holes import KINDS
 from training.loop.features import vgg16_layers
 from training.loop.losses import GANS
-from training.loop.step import truth_and_fill
+from training.loop.step import look, truth_and_fill
 from training.networks.layers import Outputs
 from training.recipe import Phase
 from training.recipes import RECIPES
+from training.train import open_features
 
 #: Millions of parameters, as the papers or the rebuilt layer tables have them.
 PUBLISHED = {
@@ -49,7 +50,11 @@ def test_discriminator_takes_what_the_loop_gives_it(name):
     image, hole = torch.zeros(1, 3, 128, 128), torch.zeros(1, 1, 128, 128)
     labels = torch.zeros(1, 128, 128, dtype=torch.long)
     outputs = Outputs([image], [torch.zeros(1, len(recipe.classes), 128, 128)])
-    seen = truth_and_fill(recipe, settings, outputs, (image, hole, labels))
+    batch = image, hole, labels
+    features = None
+    if settings.sees == "features":
+        features = look(recipe, recipe.phases[-1], 0, open_features(recipe, None), outputs, batch)
+    seen = truth_and_fill(recipe, settings, outputs, batch, features)
     network = settings.network()
     for each in seen:
         assert all(scale[-1].shape[1] == 1 for scale in network(each))
@@ -102,6 +107,21 @@ def test_discriminators_are_those_of_the_papers(name):
         settings.known_is_real,
     )
     assert (*found, settings.r1) == DISCRIMINATORS[name]
+
+
+@pytest.mark.parametrize("name", ["pconv", "rn", "isnet", "lama"])
+def test_slim_networks_for_photographs_learn_what_trained_features_see(name):
+    recipe = RECIPES[f"{name}-photo"]
+    assert recipe.features == "efficientnet-lite0"
+    assert recipe.losses.perceptual_distance > 0
+    assert recipe.losses.features_of == ("composite",)  # known pixels are given
+    assert recipe.discriminator.sees == "features"
+    assert recipe.discriminator.known_is_real
+    assert [phase.adversarial for phase in recipe.phases] == [False, False, True]
+    assert recipe.phases[0].learning_rate(0) < recipe.phases[0].learning_rate(200)  # warms up
+    for phase in recipe.phases:
+        assert phase.size % 32 == 0  # whole cells of the coarsest features
+    assert recipe.shift == 32  # every place in a cell
 
 
 def test_sgenet_weighs_all_scales_alike_and_looks_through_the_papers_layers():

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from lightning_fabric import Fabric
 from napari_inpaint.backends.artifacts import read_manifest
 from training import evaluate, export, train
 from training.loop.features import FilterBank
+from training.networks.pconv import PConvUNet
+from training.networks.projected import ProjectedGAN
 from training.recipes import RECIPES
 
 SMOKE = sorted(name for name in RECIPES if name.endswith("-smoke"))
@@ -35,6 +38,17 @@ def scenes(tmp_path):
     return tmp_path
 
 
+def counting_terms(recipe):
+    weights = asdict(recipe.losses)
+    return {name for name, w in weights.items() if type(w) in (int, float) and w}
+
+
+def logged_terms(out):
+    """Names in the log, of all of its lines."""
+    lines = (out / "log.csv").read_text().splitlines()
+    return {cell.split("=")[0] for line in lines for cell in line.split(",")[1:]}
+
+
 @pytest.mark.parametrize("name", SMOKE)
 def test_recipe_goes_from_pictures_to_a_scored_artifact(
     name, scenes, tmp_path, capsys, monkeypatch
@@ -43,9 +57,7 @@ def test_recipe_goes_from_pictures_to_a_scored_artifact(
     fabric = Fabric(accelerator="cpu", devices=1)
     out = tmp_path / "run"
     checkpoint = train.train(recipe, scenes, out, fabric=fabric, extract=FilterBank(4))
-    weights = {name: w for name, w in asdict(recipe.losses).items() if type(w) in (int, float)}
-    logged = {cell.split("=")[0] for cell in (out / "log.csv").read_text().split(",")[1:]}
-    assert logged - {"loss", "discriminator"} == {name for name, w in weights.items() if w}
+    assert logged_terms(out) - {"loss", "discriminator"} == counting_terms(recipe)
 
     artifact = tmp_path / f"{name}.pt"
     monkeypatch.setattr(sys, "argv", ["export", str(checkpoint), "-o", str(artifact)])
@@ -75,6 +87,31 @@ def test_adversarial_training_resumes_bit_for_bit(name, scenes, tmp_path):
     whole = run(tmp_path / "whole")
     run(tmp_path / "parts", minutes=0)
     parts = run(tmp_path / "parts", resume=True)
+    for part in ("network", "average", "discriminator"):
+        for key, tensor in whole[part].items():
+            assert torch.equal(tensor, parts[part][key]), (part, key)
+
+
+def test_training_on_trained_features_resumes_bit_for_bit(scenes, tmp_path, monkeypatch):
+    recipe = RECIPES["pconv-photo"]
+    recipe = replace(
+        recipe,
+        network=partial(PConvUNet, base=4, levels=5, residual=True),
+        discriminator=replace(recipe.discriminator, network=partial(ProjectedGAN, base=4)),
+        phases=tuple(replace(phase, steps=2, size=64, batch=2) for phase in recipe.phases),
+    )
+    monkeypatch.setattr(train, "LOG_STEPS", 1)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    extract = train.open_features(recipe, None)
+
+    def run(out, **settings):
+        path = train.train(recipe, scenes, out, fabric=fabric, extract=extract, **settings)
+        return torch.load(path, weights_only=True)
+
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "parts", minutes=0)
+    parts = run(tmp_path / "parts", resume=True)
+    assert logged_terms(tmp_path / "whole") == {"loss", "discriminator"} | counting_terms(recipe)
     for part in ("network", "average", "discriminator"):
         for key, tensor in whole[part].items():
             assert torch.equal(tensor, parts[part][key]), (part, key)

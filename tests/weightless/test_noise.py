@@ -81,3 +81,9 @@ def test_small_pictures_are_no_trouble(shape):
     noise = lacking_noise(RNG.normal(size=shape), hole, np.random.default_rng(1))
     assert noise.shape == shape
     assert np.isfinite(noise).all()
+
+
+def test_a_plane_of_one_pixel_has_no_noise():
+    one = np.ones((1, 1), bool)
+    found = lacking_noise(np.zeros((1, 1)), one, np.random.default_rng(0), np.ones((1, 1)), one)
+    np.testing.assert_array_equal(found, 0)

@@ -67,6 +67,24 @@ def _box(rng: np.random.Generator, canvas: Canvas) -> None:
     canvas[max(0, y - h // 2) : y + (h + 1) // 2, max(0, x - w // 2) : x + (w + 1) // 2] = 1
 
 
+def _blob(rng: np.random.Generator, canvas: Canvas) -> None:
+    """Draw a compact shape with a wavy outline, as one paints over an object."""
+    height, width = canvas.shape
+    side = min(height, width)
+    angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    radius = np.ones_like(angle)
+    for wave in range(2, 6):
+        phase, high = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.5 / wave)
+        radius += high * np.cos(wave * angle + phase)
+    radii = side * rng.uniform(0.06, 0.25) * rng.uniform(0.6, 1.6, 2)
+    centre = rng.uniform(0, 1, 2) * (width, height)
+    outline = centre + radius[:, None] * radii * np.stack([np.cos(angle), np.sin(angle)], 1)
+    turn = rng.uniform(0, np.pi)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    outline = centre + (outline - centre) @ rotation
+    cv2.fillPoly(canvas, [outline.round().astype(np.int32)], 1)
+
+
 def _mixed(rng: np.random.Generator, canvas: Canvas) -> None:
     """Draw a stroke, less often an ellipse, now and then a box."""
     (_stroke, _ellipse, _box)[rng.choice(3, p=[0.7, 0.2, 0.1])](rng, canvas)
@@ -275,6 +293,7 @@ KINDS: dict[str, Kind] = {
     "discs": partial(_fill, paint=_disc),
     "ellipses": partial(_fill, paint=_ellipse),
     "boxes": partial(_fill, paint=_box),
+    "blobs": partial(_fill, paint=_blob),
     "centre": _centre,
     "dust": partial(_fill, paint=_dust),
     "dead-lines": partial(_fill, paint=_dead_line),

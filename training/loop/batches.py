@@ -112,6 +112,7 @@ def batches(
             batch_size=phase.batch,
             sampler=range(done * samples, phase.steps * samples),
             num_workers=workers,
+            pin_memory=fabric.device.type == "cuda",
             worker_init_fn=start_worker,
             prefetch_factor=4 if workers else None,
         )

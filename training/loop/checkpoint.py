@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from training.networks.weights import read_saved
+from training.networks.layers import with_spectral_norm
+from training.networks.weights import load_artifact, read_saved
 from training.recipe import Recipe
 
 if TYPE_CHECKING:  # who only reads checkpoints needs no Lightning
@@ -37,6 +38,31 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"Expected a checkpoint of training.train, {path} lacks {', '.join(sorted(lacking))}."
         )
     return saved
+
+
+def averaged_weights(saved: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the averaged network's state dict from what `read_checkpoint` returned."""
+    prefix = "module."
+    average = saved["average"].items()
+    return {key.removeprefix(prefix): v for key, v in average if key.startswith(prefix)}
+
+
+def trained_weights(path: Path) -> dict[str, Tensor]:
+    """Return a network's state dict: an artifact's, or the averaged one of a checkpoint.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file is neither.
+    """
+    try:
+        return averaged_weights(read_checkpoint(path))
+    except ValueError:
+        try:
+            weights: dict[str, Tensor] = load_artifact(path).network.state_dict()
+        except (AttributeError, ValueError) as error:
+            raise ValueError(f"Expected an artifact or a checkpoint, {path} is neither.") from error
+    return weights
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.AdamW:
@@ -80,6 +106,23 @@ class TrainingState:
                 discriminator, make_optimizer(recipe, discriminator)
             )
         return state
+
+    def take_weights(self, path: Path, recipe: Recipe) -> None:
+        """Begin with the weights of a trained network: an artifact's or a checkpoint's.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If the file holds no network, or none that fits the recipe's.
+        """
+        weights = with_spectral_norm(trained_weights(path), self.network.module)
+        try:
+            for network in (self.network.module, self.average.module):
+                network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(
+                f"{path} holds another network than {recipe.name} trains. Give one that it fits."
+            ) from error
 
     def parts(self) -> dict[str, Any]:
         """Return everything with a state dict, by the name it has in a checkpoint."""

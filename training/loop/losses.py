@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.networks.layers import Outputs
+from training.networks.layers import Outputs, at_least_float32
 from training.recipe import LossWeights
 
 
@@ -39,13 +39,16 @@ def total_variation(composite: Tensor, hole: Tensor) -> Tensor:
 def gram(features: Tensor) -> Tensor:
     """Gram matrix (N, C, C) of features (N, C, H, W), divided by C * H * W."""
     n, c, h, w = features.shape
-    flat = features.reshape(n, c, h * w)
+    flat = at_least_float32(features).reshape(n, c, h * w)
     return flat @ flat.transpose(1, 2) / (c * h * w)
 
 
 def perceptual(features: list[Tensor], target: list[Tensor]) -> Tensor:
     """Sum over the layers of the mean absolute difference of features. Source: PConv, L_perc."""
-    return torch.stack([F.l1_loss(f, t) for f, t in zip(features, target, strict=True)]).sum()
+    differences = [
+        at_least_float32(f - t).abs().mean() for f, t in zip(features, target, strict=True)
+    ]
+    return torch.stack(differences).sum()
 
 
 def style(features: list[Tensor], target: list[Tensor]) -> Tensor:
@@ -53,6 +56,29 @@ def style(features: list[Tensor], target: list[Tensor]) -> Tensor:
     return torch.stack(
         [F.l1_loss(gram(f), gram(t)) for f, t in zip(features, target, strict=True)]
     ).sum()
+
+
+def perceptual_distance(features: list[Tensor], target: list[Tensor], hole: Tensor) -> Tensor:
+    """Mean over layers and pictures of half the squared distance of unit features in the hole.
+
+    Source: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+    2018, without its learned weights. 0 = alike, 1 = at right angles.
+
+    Parameters
+    ----------
+    features, target : list of Tensor
+        (N, C, h, w), layer by layer.
+    hole : Tensor
+        (N, 1, H, W), 1 = hole; features count by the share of hole beneath them.
+    """
+    distances = []
+    for ours, theirs in zip(features, target, strict=True):
+        weight = F.adaptive_avg_pool2d(hole, (ours.shape[2], ours.shape[3]))
+        unit, true_unit = (F.normalize(x.float(), dim=1, eps=1e-6) for x in (ours, theirs))
+        squares = (unit - true_unit).square().sum(1, keepdim=True) / 2
+        total = (squares * weight).sum((1, 2, 3))
+        distances.append(total / weight.sum((1, 2, 3)).clamp(min=1e-6))
+    return torch.stack(distances).mean()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -126,7 +152,7 @@ def discriminator_loss(gan: GAN, real: Tensor, fake: Tensor, hole: Tensor | None
     return gan.real(real).mean() + costs.mean()
 
 
-def gradient_penalty(scores: list[Tensor], real: Tensor) -> Tensor:
+def gradient_penalty(scores: list[Tensor], real: list[Tensor]) -> Tensor:
     """R1: mean over the samples of the squared norm of the scores' gradient at truths.
 
     Source: Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018.
@@ -135,12 +161,12 @@ def gradient_penalty(scores: list[Tensor], real: Tensor) -> Tensor:
     ----------
     scores : list of Tensor
         Those of every scale, (N, 1, h, w), computed from ``real``.
-    real : Tensor
-        What the discriminator saw, (N, C, H, W), with ``requires_grad``.
+    real : list of Tensor
+        What the discriminator was given, (N, C, H, W) each, with ``requires_grad``.
     """
     total = torch.stack([scale.sum() for scale in scores]).sum()
-    (slope,) = torch.autograd.grad(total, real, create_graph=True)
-    return slope.square().sum((1, 2, 3)).mean()
+    slopes = torch.autograd.grad(total, real, create_graph=True, materialize_grads=True)
+    return torch.stack([slope.square().sum((1, 2, 3)).mean() for slope in slopes]).sum()
 
 
 def feature_matching(fake: list[list[Tensor]], real: list[list[Tensor]]) -> Tensor:
@@ -228,34 +254,30 @@ def looked_at(
     return [image for kind in weights.features_of for image in kinds[kind]()]
 
 
-def feature_terms(
-    weights: LossWeights,
-    extract: Callable[[Tensor], list[Tensor]],
-    images: list[Tensor],
-    target: Tensor,
-) -> dict[str, Tensor]:
-    """Compute ``perceptual`` and ``style``, as far as they count, each summed over the images.
+class Features(NamedTuple):
+    """What a feature network makes of a batch, layer by layer: tensors (N, C, h, w)."""
 
-    Parameters
-    ----------
-    weights : LossWeights
-        Says which of the two count.
-    extract : callable
-        Image to feature tensors: `VGG16` as published, or `FilterBank`.
-    images : list of Tensor
-        What `looked_at` returns.
-    target : Tensor
-        The truth.
-    """
-    named = {"perceptual": perceptual, "style": style}
-    terms = {name: term for name, term in named.items() if getattr(weights, name)}
-    if not terms:
-        return {}
-    with torch.no_grad():
-        truth = extract(target)
-    features = [extract(image) for image in images]
+    truth: list[Tensor]
+    """Of the truth; nothing is learned through it."""
+    fills: list[list[Tensor]]
+    """Of each image that `looked_at` returns."""
+    hole: Tensor
+    """(N, 1, H, W), where these images have their hole."""
+
+
+def feature_terms(weights: LossWeights, features: Features) -> dict[str, Tensor]:
+    """Compute the terms that compare features and count, each summed over the images."""
+    named: dict[str, Callable[[list[Tensor]], Tensor]] = {
+        "perceptual": lambda fill: perceptual(fill, features.truth),
+        "style": lambda fill: style(fill, features.truth),
+        "perceptual_distance": lambda fill: perceptual_distance(
+            fill, features.truth, features.hole
+        ),
+    }
     return {
-        name: torch.stack([term(f, truth) for f in features]).sum() for name, term in terms.items()
+        name: torch.stack([term(fill) for fill in features.fills]).sum()
+        for name, term in named.items()
+        if getattr(weights, name)
     }
 
 

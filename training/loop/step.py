@@ -1,5 +1,7 @@
 """One step: the terms of the loss, and what is learned from them."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,16 +14,38 @@ from training.loop.checkpoint import TrainingState
 from training.networks.layers import Outputs
 from training.recipe import Discriminator, Phase, Recipe
 
+Seen = Tensor | list[Tensor]
+"""What a discriminator sees: images (N, C, H, W), or features layer by layer."""
+
+
+def look(
+    recipe: Recipe, phase: Phase, step: int, extract: nn.Module, outputs: Outputs, batch: Batch
+) -> losses.Features | None:
+    """Take the features that a step's terms need; None if they need none."""
+    image, hole, _ = batch
+    weights, settings = recipe.losses, recipe.discriminator
+    for_terms = weights.perceptual or weights.style or weights.perceptual_distance
+    judged = phase.adversarial and settings is not None and settings.sees == "features"
+    if not for_terms and not judged:
+        return None
+    fills = losses.looked_at(weights, outputs.images, image, hole)
+    if recipe.shift:
+        shifts = np.random.default_rng([recipe.seed, step, 1]).integers(recipe.shift, size=2)
+        image, hole, *fills = (x.roll(shifts.tolist(), (2, 3)) for x in (image, hole, *fills))
+    with torch.no_grad():
+        truth = extract(image)
+    return losses.Features(truth, [extract(fill) for fill in fills], hole)
+
 
 def network_terms(
-    recipe: Recipe, extract: nn.Module, outputs: Outputs, batch: Batch
+    recipe: Recipe, outputs: Outputs, batch: Batch, features: losses.Features | None
 ) -> dict[str, Tensor]:
     """Compute the terms that need no discriminator, those that count nothing left out."""
     image, hole, labels = batch
     weights = recipe.losses
     terms = losses.pixel_terms(weights, outputs.images[0], image, hole)
-    seen = losses.looked_at(weights, outputs.images, image, hole)
-    terms |= losses.feature_terms(weights, extract, seen, image)
+    if features is not None:
+        terms |= losses.feature_terms(weights, features)
     if weights.coarse:
         terms["coarse"] = losses.coarse_l1(outputs.images[1:], image)
     if weights.segmentation:
@@ -67,10 +91,16 @@ def fill_for_discriminator(
 
 
 def truth_and_fill(
-    recipe: Recipe, settings: Discriminator, outputs: Outputs, batch: Batch
-) -> tuple[Tensor, Tensor]:
-    """Return what the discriminator sees of the truth and of the fill, (N, C, H, W) each."""
+    recipe: Recipe,
+    settings: Discriminator,
+    outputs: Outputs,
+    batch: Batch,
+    features: losses.Features | None,
+) -> tuple[Seen, Seen]:
+    """Return what the discriminator sees of the truth and of the fill."""
     image, hole, labels = batch
+    if features is not None and settings.sees == "features":
+        return features.truth, features.fills[0]
     fill = fill_for_discriminator(settings, outputs.images[0], image, hole)
     true_classes = classes = image  # not looked at without classes
     if settings.sees_classes:
@@ -88,7 +118,7 @@ def train_discriminator(
     settings: Discriminator,
     state: TrainingState,
     fabric: Fabric,
-    seen: tuple[Tensor, Tensor],
+    seen: tuple[Seen, Seen],
     hole: Tensor,
 ) -> Tensor:
     """Learn to tell fills from truths, for one step; return the loss.
@@ -109,10 +139,14 @@ def train_discriminator(
     assert state.discriminator is not None
     assert state.discriminator_optimizer is not None
     gan = losses.GANS[settings.loss]
-    real, fake = seen[0].detach(), seen[1].detach()
-    real.requires_grad_(settings.r1 > 0)
+    real, fake = (
+        [x.detach() for x in each] if isinstance(each, list) else each.detach() for each in seen
+    )
     of_fake = state.discriminator(fake)
+    inputs = real if isinstance(real, list) else [real]
     if settings.r1:  # Fabric's wrapper allows no gradient but that of `fabric.backward`
+        for x in inputs:
+            x.requires_grad_()
         with fabric.autocast():
             of_real = state.discriminator.module(real)
     else:
@@ -125,19 +159,23 @@ def train_discriminator(
         ]
     ).mean()
     if settings.r1:
-        loss = loss + settings.r1 * losses.gradient_penalty([scale[-1] for scale in of_real], real)
-    state.discriminator_optimizer.zero_grad()
-    fabric.backward(loss)
-    if recipe.clip is not None:
-        fabric.clip_gradients(
-            state.discriminator, state.discriminator_optimizer, max_norm=recipe.clip
-        )
-    state.discriminator_optimizer.step()
+        slopes = losses.gradient_penalty([scale[-1] for scale in of_real], inputs)
+        loss = loss + settings.r1 * slopes
+    learn(recipe, fabric, loss, state.discriminator, state.discriminator_optimizer)
     return loss.detach()
 
 
+def learn(recipe: Recipe, fabric: Fabric, loss: Tensor, network: Any, optimizer: Any) -> None:
+    """Take one step down a loss."""
+    optimizer.zero_grad()
+    fabric.backward(loss)
+    if recipe.clip is not None:  # asking here whether all is finite would make a GPU wait
+        fabric.clip_gradients(network, optimizer, max_norm=recipe.clip, error_if_nonfinite=False)
+    optimizer.step()
+
+
 def adversarial_terms(
-    recipe: Recipe, settings: Discriminator, state: TrainingState, seen: tuple[Tensor, Tensor]
+    recipe: Recipe, settings: Discriminator, state: TrainingState, seen: tuple[Seen, Seen]
 ) -> dict[str, Tensor]:
     """Ask the discriminator about the fills; parameters as in `train_discriminator`."""
     assert state.discriminator is not None
@@ -170,11 +208,6 @@ def train_step(
     -------
     dict of Tensor
         The loss, each of its terms, not weighted, and the discriminator's loss: scalars.
-
-    Raises
-    ------
-    FloatingPointError
-        If the loss is not finite; the network has not learned from the batch then.
     """
     image, hole, labels = batch
     image = image.contiguous(memory_format=torch.channels_last)
@@ -187,28 +220,41 @@ def train_step(
         group["lr"] = rate
     guided = np.random.default_rng([recipe.seed, state.step]).random() < phase.teacher
     outputs = state.network.outputs(image, hole, labels if guided else None)
-    terms = network_terms(recipe, extract, outputs, batch)
+    with fabric.autocast():
+        features = look(recipe, phase, state.step, extract, outputs, batch)
+    terms = network_terms(recipe, outputs, batch, features)
     noted: dict[str, Tensor] = {}
     settings = recipe.discriminator
     if settings is not None and state.discriminator_optimizer is not None and phase.adversarial:
         for group in state.discriminator_optimizer.param_groups:
             group["lr"] = rate * settings.lr
-        seen = truth_and_fill(recipe, settings, outputs, batch)
-        noted["discriminator"] = train_discriminator(recipe, settings, state, fabric, seen, hole)
+        seen = truth_and_fill(recipe, settings, outputs, batch, features)
+        where = hole if features is None or settings.sees != "features" else features.hole
+        noted["discriminator"] = train_discriminator(recipe, settings, state, fabric, seen, where)
         terms |= adversarial_terms(recipe, settings, state, seen)
     loss = torch.stack([getattr(recipe.losses, name) * term for name, term in terms.items()]).sum()
-    noted |= terms
-    if not torch.isfinite(loss):
-        values = {name: round(term.item(), 4) for name, term in noted.items()}
-        raise FloatingPointError(
-            f"The loss of step {state.step} ({len(image)} crops of {phase.size} px) is not "
-            f"finite: {values}. The checkpoint holds the last good state; lower the learning rate."
-        )
-    state.optimizer.zero_grad()
-    fabric.backward(loss)
-    if recipe.clip is not None:
-        fabric.clip_gradients(state.network, state.optimizer, max_norm=recipe.clip)
-    state.optimizer.step()
+    learn(recipe, fabric, loss, state.network, state.optimizer)
     state.average.update_parameters(state.network.module)
     state.step += 1
-    return {"loss": loss.detach()} | noted
+    return {"loss": loss.detach()} | noted | terms
+
+
+def check_finite(step: int, phase: Phase, terms: dict[str, Tensor], state: TrainingState) -> None:
+    """Refuse to go on once a loss or a weight is not finite: no later step mends a weight.
+
+    Raises
+    ------
+    FloatingPointError
+        Naming the terms' values.
+    """
+    learned = [*state.network.parameters()]
+    if state.discriminator is not None:
+        learned += state.discriminator.parameters()
+    good = torch.stack([x.detach().isfinite().all() for x in (terms["loss"], *learned)])
+    if not good.all():
+        what = f"weights after step {step} are" if good[0] else f"loss of step {step} is"
+        values = {name: round(term.item(), 4) for name, term in terms.items()}
+        raise FloatingPointError(
+            f"The {what} not finite; {phase.batch} crops of {phase.size} px gave {values}. "
+            "The checkpoint holds the last good state; lower the learning rate."
+        )

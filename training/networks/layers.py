@@ -138,6 +138,26 @@ def remove_spectral_norm_(network: nn.Module) -> nn.Module:
     return network
 
 
+def with_spectral_norm(weights: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Undo `remove_spectral_norm_` in a state dict, as far as the network has such norms.
+
+    Returns
+    -------
+    dict of Tensor
+        By the network's own names; the norms divide these weights by 1, but for rounding.
+    """
+    own, restored = network.state_dict(), {}
+    for name, weight in weights.items():
+        parts = f"{name.removesuffix('weight')}parametrizations.weight"
+        if name not in own and f"{parts}.original" in own:
+            matrix = weight.flatten(1)
+            restored[f"{parts}.original"] = weight
+            restored[f"{parts}.0.u"] = torch.linalg.eigh(matrix @ matrix.T).eigenvectors[:, -1]
+        else:
+            restored[name] = weight
+    return restored
+
+
 class PatchGAN(nn.Module):
     """Discriminator that judges overlapping patches: 70 x 70 px with three strided layers.
 

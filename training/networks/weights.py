@@ -1,6 +1,7 @@
 """Read weights that others have trained, and say clearly when a file holds something else."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ def read_saved(path: Path, what: str) -> dict[str, Any]:
         If there is no such file, or it holds anything else; ``what`` says what was expected.
     """
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # TorchScript is refused in any case
+            warnings.filterwarnings("ignore", ".*looks like a TorchScript archive", UserWarning)
+            saved = torch.load(path, map_location="cpu", weights_only=True)
     except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise ValueError(f"Expected {what}, {path} is no such file.") from error
     if not isinstance(saved, dict):
@@ -39,3 +42,20 @@ def take(saved: dict[str, Any], name: str, conv: nn.Conv2d, path: Path) -> None:
         raise ValueError(
             f"{path} has no {name} of shape {tuple(conv.weight.shape)}: is it the right file?"
         ) from error
+
+
+def load_artifact(path: Path) -> torch.jit.ScriptModule:
+    """Load an artifact of one's own making, in float32.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is no TorchScript.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+        try:
+            artifact: torch.jit.ScriptModule = torch.jit.load(path, map_location="cpu")
+        except RuntimeError as error:
+            raise ValueError(f"{path} is no TorchScript file.") from error
+    return artifact.float().eval()

@@ -17,15 +17,19 @@ from napari_inpaint.arrays import axes
 from napari_inpaint.backends.contract import Backend
 from napari_inpaint.fill import device
 from napari_inpaint.fill.inpaint import fill_image
-from napari_inpaint.fill.plan import Options, Plan
+from napari_inpaint.fill.plan import AUTO, Options, Plan
 from napari_inpaint.fill.segment import segment_image
 from training.data.dataset import centre_crop
 from training.data.holes import AREA_BINS, Mask, irregular
 from training.data.pictures import Picture
-from training.scores import metrics
+from training.scores import metrics, objects
 from training.scores.fid_lpips import FID, LPIPS
 from training.scores.metrics import Image
+from training.scores.perceptual import PerceptualDistance
 from training.scores.tables import SHARES
+
+HOLES = ("strokes", "objects")
+"""Sets of holes: strokes, ellipses and boxes by their share; compact ones by what was there."""
 
 Fill = Callable[[Image, Mask], Image]
 """Picture (H, W, 3) uint8 and its hole (H, W), True = hole, to the filled picture."""
@@ -38,8 +42,8 @@ class Case(NamedTuple):
     """(H, W, 3) uint8: the truth."""
     mask: Mask
     """(H, W), True = hole."""
-    share: int
-    """Index into `AREA_BINS`."""
+    group: str
+    """What it is counted with: one of `SHARES`, or the truth's content, as `objects` tells it."""
     labels: NDArray[np.uint8] | None
     """(H, W) class ids from 0, 255 = unlabelled."""
 
@@ -53,8 +57,8 @@ class Row:
     milliseconds: list[float] = field(default_factory=list)
 
 
-def make_cases(pictures: list[Picture], size: int) -> list[Case]:
-    """Give every picture one hole of every area bin.
+def make_cases(pictures: list[Picture], size: int, holes: str = "strokes") -> list[Case]:
+    """Give every picture its holes: a case each, one picture after the other.
 
     Parameters
     ----------
@@ -62,29 +66,42 @@ def make_cases(pictures: list[Picture], size: int) -> list[Case]:
         8-bit ones; their central squares are taken.
     size : int
         Side of the squares, px.
+    holes : str
+        "strokes": one hole of every area bin. "objects": two compact ones.
     """
     cases = []
     for number, picture in enumerate(pictures):
         square = centre_crop(picture.image, size)
         labels = None if picture.labels is None else centre_crop(picture.labels, size)
-        for index, (low, high) in enumerate(AREA_BINS):
-            rng = np.random.default_rng([number, index])
-            mask = irregular(rng, size, size, low, high)
-            cases.append(Case(square, mask, index, labels))
+        if holes == "strokes":
+            found = stroke_holes(number, size)
+        else:
+            masks = objects.two_holes(np.random.default_rng(number), size)
+            found = [(mask, objects.content(square, mask)) for mask in masks]
+        cases += [Case(square, mask, group, labels) for mask, group in found]
     return cases
 
 
-def plan_for(backend: Backend, image: Image) -> Plan:
+def stroke_holes(number: int, size: int) -> list[tuple[Mask, str]]:
+    """Draw the holes of a picture, by its number, (size, size), with the names of their bins."""
+    return [
+        (irregular(np.random.default_rng([number, index]), size, size, *share), name)
+        for index, (share, name) in enumerate(zip(AREA_BINS, SHARES, strict=True))
+    ]
+
+
+def plan_for(backend: Backend, image: Image, texture: float | str = AUTO) -> Plan:
     """Settle how the plugin handles a picture (H, W, 3) with this very backend, on the CPU."""
-    options = Options(backend.info.name, device="cpu", axes="YXC")  # thin holes too are its own
+    name = backend.info.name  # thin holes too are its own
+    options = Options(name, device="cpu", axes="YXC", texture=texture)
     return Plan(axes.parse("YXC", image.shape), backend, device.resolve("cpu"), options)
 
 
-def fill_with(backend: Backend) -> Fill:
-    """Return how the plugin fills with a backend."""
+def fill_with(backend: Backend, texture: float | str = AUTO) -> Fill:
+    """Return how the plugin fills with a backend, with so much texture."""
 
     def fill(image: Image, mask: Mask) -> Image:
-        return fill_image(plan_for(backend, image), image, mask).image
+        return fill_image(plan_for(backend, image, texture), image, mask).image
 
     return fill
 
@@ -154,42 +171,69 @@ def score_segmentation(backend: Backend, fills: list[Image], cases: list[Case]) 
     return scores
 
 
-def by_share(values: list[float], cases: list[Case]) -> dict[str, float]:
-    """Return the mean of the values for each hole share."""
+def groups_of(cases: list[Case]) -> list[str]:
+    """Return the groups that there are, in the order of tables."""
+    return sorted({case.group for case in cases})
+
+
+def by_group(values: list[float], cases: list[Case]) -> dict[str, float]:
+    """Return the mean of the values for each group of cases."""
     return {
-        name: round(
-            float(np.mean([v for v, c in zip(values, cases, strict=True) if c.share == i])), 2
+        group: round(
+            float(np.mean([v for v, c in zip(values, cases, strict=True) if c.group == group])), 2
         )
-        for i, name in enumerate(SHARES)
+        for group in groups_of(cases)
     }
 
 
-def summarise(
-    row: Row, cases: list[Case], fid: FID | None = None, lpips: LPIPS | None = None
-) -> dict[str, Any]:
-    """Return a row's scores: means with intervals, PSNR by share, texture, milliseconds.
+@dataclass(frozen=True)
+class Learned:
+    """Distances in the features of trained networks; those that are None are not measured."""
 
-    FID and LPIPS are among them if their networks are given.
+    perceptual: PerceptualDistance | None = None
+    lpips: LPIPS | None = None
+    fid: FID | None = None
+
+    def __call__(self, fills: list[Image], cases: list[Case]) -> dict[str, float]:
+        """Measure fills of the cases: means over them, and their FID."""
+        found = {}
+        pairs = list(zip(fills, cases, strict=True))
+        if self.perceptual is not None:
+            distances = [self.perceptual(fill, case.image, case.mask) for fill, case in pairs]
+            found["perceptual"] = round(float(np.mean(distances)), 1)
+        if self.lpips is not None:
+            distances = [self.lpips(fill, case.image) for fill, case in pairs]
+            found["LPIPS"] = round(float(np.mean(distances)), 4)
+        if self.fid is not None:
+            found["FID"] = round(self.fid(fills, [case.image for case in cases]), 2)
+        return found
+
+
+def summarise(row: Row, cases: list[Case], learned: Learned | None = None) -> dict[str, Any]:
+    """Return a row's scores: means with intervals, PSNR by group, texture, milliseconds.
+
+    Parameters
+    ----------
+    row : Row
+        What was filled, and its scores case by case.
+    cases : list of Case
+        As it was filled.
+    learned : Learned, optional
+        Measures that need trained networks.
     """
-    truths = [case.image for case in cases]
-    learned = {}
-    if lpips is not None:
-        pairs = zip(row.fills, truths, strict=True)
-        learned["LPIPS"] = round(float(np.mean([lpips(*pair) for pair in pairs])), 4)
-    if fid is not None:
-        learned["FID"] = round(fid(row.fills, truths), 2)
     averages = {key: float(np.mean(values)) for key, values in row.scores.items()}
-    texture = metrics.texture_distance(row.fills, truths, [case.mask for case in cases])
+    truths, masks = [case.image for case in cases], [case.mask for case in cases]
+    texture = metrics.texture_distance(row.fills, truths, masks)
     return {
         "hole dB": round(averages["hole dB"], 2),
         "hole dB, 95 % interval": [round(x, 2) for x in metrics.interval(row.scores["hole dB"])],
-        "hole dB by share": by_share(row.scores["hole dB"], cases),
-        "dB by share": by_share(row.scores["dB"], cases),
+        "hole dB by group": by_group(row.scores["hole dB"], cases),
+        "dB by group": by_group(row.scores["dB"], cases),
         "SSIM": round(averages["SSIM"], 4),
         "SSIM, 95 % interval": [round(x, 4) for x in metrics.interval(row.scores["SSIM"])],
         "L1 %": round(averages["L1 %"], 2),
         "texture": round(texture, 1),
-        **learned,
+        **(learned(row.fills, cases) if learned else {}),
         "ms": round(float(np.median(row.milliseconds))),
         "fills": len(cases),
     }

@@ -21,33 +21,34 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 def score_tables(scores: dict[str, dict[str, Any]]) -> str:
-    """Draw the scores as Markdown: inside the hole, then the whole image beside published rows."""
-    formats = {"SSIM": ".3f", "L1 %": ".2f", "texture": ".1f", "LPIPS": ".4f", "FID": ".2f"}
-    formats |= {"mIoU known": ".3f", "mIoU hole": ".3f", "ms": "d"}
+    """Draw the scores as Markdown: inside the hole; of strokes, the whole image as published."""
+    formats = {"SSIM": ".3f", "L1 %": ".2f", "texture": ".1f", "perceptual": ".1f"}
+    formats |= {"LPIPS": ".4f", "FID": ".2f", "mIoU known": ".3f", "mIoU hole": ".3f", "ms": "d"}
     measured = [key for key in formats if any(key in row for row in scores.values())]
+    groups = list(next(iter(scores.values()))["hole dB by group"])
+    heads = [f"{group}, dB" for group in groups]
     inside = []
     for name, row in scores.items():
         low, high = row["hole dB, 95 % interval"]
         hole = f"{row['hole dB']:.2f} ({low:.2f} to {high:.2f})"
-        shares = [f"{value:.2f}" for value in row["hole dB by share"].values()]
+        means = [f"{value:.2f}" for value in row["hole dB by group"].values()]
         others = [format(row[key], formats[key]) if key in row else "" for key in measured]
-        inside.append([name, hole, *shares, *others])
-    whole = [
-        [name, *(f"{value:.2f}" for value in row["dB by share"].values())]
-        for name, row in scores.items()
-    ]
-    whole += [
-        [f"*{name}, published, other data*", *(f"{value:.2f}" for value in values)]
-        for name, values in PUBLISHED.items()
-    ]
-    found = [
-        markdown(["method", "hole dB (95 %)", *SHARES, *measured], inside),
-        markdown(["whole image, dB", *SHARES], whole),
-    ]
+        inside.append([name, hole, *means, *others])
+    found = [markdown(["method", "hole dB (95 %)", *heads, *measured], inside)]
+    if groups == list(SHARES):
+        found.append(whole_image_table(scores))
     for name, row in scores.items():
         if "reliability" in row:
             found.append(reliability_table(name, row["reliability"]))
     return "\n\n".join(found)
+
+
+def whole_image_table(scores: dict[str, dict[str, Any]]) -> str:
+    """Draw the whole image's PSNR by hole share, beside published rows."""
+    rows = {name: row["dB by group"].values() for name, row in scores.items()}
+    rows |= {f"*{name}, published, other data*": values for name, values in PUBLISHED.items()}
+    cells = [[name, *(f"{value:.2f}" for value in values)] for name, values in rows.items()]
+    return markdown(["whole image, dB", *SHARES], cells)
 
 
 def reliability_table(name: str, quarters: dict[str, dict[str, float]]) -> str:

@@ -14,6 +14,7 @@ FALLBACK = "biharmonic"
 FILLS = frozenset({"inpaint"})
 DB_MARGIN, SSIM_MARGIN = 0.3, 0.02  # more than this below the reference is clearly farther
 TEXTURE_PER_DB = 10.0  # so half the blur of classical fills is worth somewhat more than 1 dB
+PERCEPTUAL_PER_DB = 6.7  # so two points are worth the margin of 0.3 dB
 
 
 def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
@@ -22,11 +23,13 @@ def choose_backend(channels: int | None, needs: Collection[str] = FILLS) -> str:
     The rule: candidates are the shipped artifacts for the image's domain (photographs if there is
     colour, else fluorescence) and the classical fills beside them in the tables of scores that
     their manifests hold, all measured on validation pictures. In each table the classical fill
-    with the highest PSNR in the hole is the reference. Whoever is clearly farther from the truth
-    than the reference, by more than 0.3 dB in the hole or by more than 0.02 in SSIM, is out. Of
-    the others "auto" takes the one with the greatest gain over the reference: dB in the hole, and
-    10 points less of texture distance (less blur) count as 1 dB. What stands in several tables
-    counts with its worst. Where no artifact of the domain has scores, "auto" is "biharmonic".
+    with the highest PSNR in the hole is the reference. Compared are dB in the hole, to which 6.7
+    points less of perceptual distance (more alike to a network that knows objects) add 1 dB, where
+    both rows have one. Whoever is clearly farther from the truth than the reference, by more than
+    0.3 of these dB or by more than 0.02 in SSIM, is out. Of the others "auto" takes the one with
+    the greatest gain over the reference: these dB, and 1 more for 10 points less of texture
+    distance (less blur). What stands in several tables, strokes and objects alike, counts with its
+    worst. Where no artifact of the domain has scores, "auto" is "biharmonic".
 
     Where more than filling is asked for, the candidates are the shipped artifacts that provide
     it, those for street scenes only if no other does, and none is out, for no classical
@@ -93,7 +96,10 @@ def _gains(artifacts: Iterable[BackendInfo], *, gate: bool) -> dict[str, float]:
 
 def _gain(score: Score, reference: Score, *, gate: bool) -> float:
     # rounded, for what is recorded as 0.3 dB below is not more than 0.3 dB below
-    closer = round(score.hole_db - reference.hole_db, 6)
+    closer = score.hole_db - reference.hole_db
+    if score.perceptual is not None and reference.perceptual is not None:
+        closer += (reference.perceptual - score.perceptual) / PERCEPTUAL_PER_DB
+    closer = round(closer, 6)
     if gate and (closer < -DB_MARGIN or round(score.ssim - reference.ssim, 6) < -SSIM_MARGIN):
         return -math.inf
     return closer + (reference.texture - score.texture) / TEXTURE_PER_DB

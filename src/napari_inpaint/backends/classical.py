@@ -17,7 +17,6 @@ from napari_inpaint.backends.contract import BackendInfo, hookimpl
 if TYPE_CHECKING:
     import torch
 
-    from napari_inpaint.weightless.patches import PatchMatch
 
 RADIUS = 5  # px around each pixel that OpenCV's methods look at; 3 is faster and 0.1 dB worse
 LEVELS = 65535  # OpenCV's Telea is wrong for floats, and 8 bits would show as bands
@@ -95,10 +94,11 @@ def coherence(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def patchmatch(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Put the detail of patches of the surroundings upon a smooth fill."""
+    """Put pieces of the surroundings where a smooth fill leads."""
+    from napari_inpaint.weightless.textured import textured
+
     image, hole = _blanked(image, mask)
-    filled: torch.Tensor = _patches()(image, hole, coherence(image, hole))
-    return filled
+    return textured(image, hole, coherence(image, hole))
 
 
 def patchmatch_guided(
@@ -111,18 +111,12 @@ def patchmatch_guided(
     """
     import torch
 
+    from napari_inpaint.weightless.patches import PatchMatch
+
     undecided = probabilities.amax(1) == probabilities.amin(1)
     classes = torch.where(undecided, -1, probabilities.argmax(1))
     image, hole = _blanked(image, mask)
-    return _patches().copied(image, hole, coherence(image, hole), classes)
-
-
-@functools.cache
-def _patches() -> PatchMatch:
-    from napari_inpaint.weightless.patches import PatchMatch
-
-    # Chosen on training pictures: a texture distance of less than half of Telea's.
-    return PatchMatch(blur=6, strength=1.2)
+    return PatchMatch().copied(image, hole, coherence(image, hole), classes)
 
 
 @hookimpl
@@ -187,7 +181,8 @@ def napari_inpaint_backends() -> list[Classical]:
                 title="PatchMatch",
                 provides={"inpaint", "guide"},
                 source='Barnes et al., "PatchMatch: A Randomized Correspondence Algorithm", 2009',
-                summary="Patches of the surroundings, found coarse to fine; any kind of image.",
+                summary="Pieces of the surroundings, found coarse to fine; any kind of image.",
+                textured=True,
                 scores=recorded_scores("patchmatch"),
                 **own,
             ),

@@ -57,6 +57,9 @@ class BackendInfo:
         Holes wider than this, px, are filled at reduced size first.
     domain : str
         "photo", "fluorescence", …: what "auto" goes by; "": any.
+    textured : bool
+        Whether its fills have the texture of their surroundings; other fills of photographs get
+        it afterwards, unless that is not wanted (``texture=0``).
     licence, source, summary : str
         The terms of the weights or the method; where it comes from; one sentence about it.
     scores : mapping
@@ -79,6 +82,7 @@ class BackendInfo:
     context: int = 32
     working_size: int = 512
     domain: str = ""
+    textured: bool = False
     licence: str = ""
     source: str = ""
     summary: str = ""
@@ -96,6 +100,7 @@ class BackendInfo:
         )
         _require(bool(self.title.strip()), "title", "a text to show", self.title)
         self._normalise_provides()
+        _require(isinstance(self.textured, bool), "textured", "True or False", self.textured)
         _require(
             self.channels is None or _is_count(self.channels),
             "channels",

@@ -53,6 +53,7 @@ class Manifest:
     context: int = 32
     working_size: int = 512
     domain: str = ""
+    textured: bool = False
     licence: str = ""
     source: str = ""
     summary: str = ""
@@ -139,6 +140,7 @@ def _are_tables(value: tuple[object, ...]) -> bool:
 # by the field's annotation, which is text in this module
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "text"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
     "int": (lambda value: _is_int(value) and value >= 1, "a whole number from 1 up"),
     "int | None": (
         lambda value: value is None or (_is_int(value) and value >= 1),

@@ -22,11 +22,15 @@ class Score:
         Structural similarity of the whole image, up to 1; higher is better, and it likes blur.
     texture : float
         Distance from the truth's texture inside the hole; lower is better, 0 = the same.
+    perceptual : float or None
+        Distance from the truth inside the hole in the features of a trained network, 0 to 100;
+        lower is better. None: it was not measured.
     """
 
     hole_db: float
     ssim: float
     texture: float
+    perceptual: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,12 @@ def comparisons(info: BackendInfo) -> list[Comparison]:
 def _read(row: Any) -> Score | None:
     if not isinstance(row, Mapping):
         return None
-    values = [row.get(name) for name in ("hole dB", "SSIM", "texture")]
-    if not all(_is_number(value) for value in values):
+    decibels, ssim, texture = (_number(row.get(name)) for name in ("hole dB", "SSIM", "texture"))
+    if decibels is None or ssim is None or texture is None:
         return None
-    return Score(*map(float, values))  # type: ignore[arg-type]
+    return Score(decibels, ssim, texture, _number(row.get("perceptual")))
 
 
-def _is_number(value: Any) -> bool:
+def _number(value: Any) -> float | None:
     real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+    return float(value) if real and math.isfinite(value) else None

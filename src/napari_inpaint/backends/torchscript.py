@@ -215,6 +215,7 @@ def _foreign(path: Path) -> BackendInfo:
         channels=3,
         multiple=8,
         context=64,
+        textured=True,  # what is published without a manifest is a generative network
         source=str(path),
         summary="A TorchScript file without a manifest: RGB in [0, 1], mask 1 = hole.",
     )
@@ -271,6 +272,7 @@ def _described(manifest: Manifest, path: Path) -> BackendInfo:
             context=manifest.context,
             working_size=manifest.working_size,
             domain=manifest.domain,
+            textured=manifest.textured,
             licence=manifest.licence,
             source=manifest.source,
             summary=manifest.summary,

@@ -13,13 +13,17 @@ from napari_inpaint.backends import artifacts, registry
 from napari_inpaint.backends.auto import FILLS, choose_backend
 from napari_inpaint.backends.contract import BackendInfo
 from napari_inpaint.backends.manifest import Manifest
-from napari_inpaint.backends.scores import comparisons
+from napari_inpaint.backends.scores import Score, comparisons
 from napari_inpaint.errors import ArtifactError, BackendError, UntrustedArtifactError
 
-COLUMNS = ("hole dB", "SSIM", "L1 %", "texture", "LPIPS", "FID", "mIoU known", "mIoU hole")
+COLUMNS = (
+    *("hole dB", "SSIM", "L1 %", "texture", "perceptual", "LPIPS", "FID"),
+    *("mIoU known", "mIoU hole"),
+)
 READING = """\
 In brackets: the classical fill named at the end. More dB in the hole and SSIM: nearer to the truth.
-Less texture distance: less blur; 0 = the truth's own texture."""
+Less texture distance: less blur; 0 = the truth's own texture. Less perceptual distance: more alike
+to a network that knows objects."""
 CONVENTION = "none; run as image in [0, 1], mask 1 = hole, sizes padded to multiples of 8"
 
 
@@ -43,7 +47,11 @@ def backends(*, as_json: bool = False) -> str:
         rows.append((each.name, provides, channels, registry.provider(each.name), each.title))
     parts = [table(rows)]
     if scored := [row for each in found for row in _score_rows(each)]:
-        parts.append(table([("SCORES", "DATA", "HOLE dB", "SSIM", "TEXTURE", "BESIDE"), *scored]))
+        parts.append(
+            table(
+                [("SCORES", "DATA", "HOLE dB", "SSIM", "TEXTURE", "PERCEPTUAL", "BESIDE"), *scored]
+            )
+        )
         parts.append(READING)
     parts.append(table([("AUTO", "BACKEND"), *_auto().items()]))
     if broken:
@@ -87,10 +95,17 @@ def _score_rows(info: BackendInfo) -> list[tuple[str, ...]]:
                 f"{own.hole_db:.1f} ({beside.hole_db:.1f})",
                 f"{own.ssim:.3f} ({beside.ssim:.3f})",
                 f"{own.texture:.0f} ({beside.texture:.0f})",
+                _perceptual(own, beside),
                 each.reference,
             )
         )
     return rows
+
+
+def _perceptual(own: Score, beside: Score) -> str:
+    if own.perceptual is None or beside.perceptual is None:
+        return ""
+    return f"{own.perceptual:.0f} ({beside.perceptual:.0f})"
 
 
 def _auto() -> dict[str, str]:

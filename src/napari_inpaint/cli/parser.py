@@ -107,10 +107,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     add(
         "--texture",
-        metavar="0..1",
-        type=_number,
-        help="from 0, nearest to the truth (the default), to 1, with as much noise as the known "
-        "pixels have",
+        metavar="auto|0..1",
+        type=_share,
+        help="from 0, nearest to the truth, to 1, with all the texture that the surroundings have: "
+        "pieces of them in photographs, noise elsewhere; auto: 1 for photographs, else 0",
     )
     add(
         "--report",
@@ -238,6 +238,15 @@ def _with_numbers(words: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
+
+
+def _share(text: str) -> float | str:
+    try:
+        return text if text == "auto" else _number(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"expected auto or a number from 0 to 1, got {text!r}"
+        ) from None
 
 
 def _number(text: str) -> float:

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_inpaint.arrays import masks
 from napari_inpaint.arrays.axes import Axes
 from napari_inpaint.arrays.labels import Labels
 from napari_inpaint.arrays.masks import Hole
 from napari_inpaint.arrays.regions import count_holes
 from napari_inpaint.backends.contract import Backend
-from napari_inpaint.errors import BackendError
+from napari_inpaint.errors import BackendError, OptionError
 from napari_inpaint.fill.blocks import Slices
 from napari_inpaint.fill.by_backend import fill_regions
 from napari_inpaint.fill.candidates import Fill, Others
@@ -30,7 +31,7 @@ from napari_inpaint.fill.plan import Plan
 from napari_inpaint.fill.predictor import Predictor
 from napari_inpaint.fill.progress import Progress, Repeating, ignore, part_of
 from napari_inpaint.fill.stacks import fill_stacks
-from napari_inpaint.fill.texture import add_noise
+from napari_inpaint.fill.texture import add_noise, copy_surroundings
 from napari_inpaint.fill.thin import fill_thin_holes
 
 THIN, JURY = "thin plate", "jury"
@@ -93,6 +94,7 @@ def fill_image(
     labels: npt.ArrayLike | None = None,
     progress: Progress | None = None,
     *,
+    source: npt.ArrayLike | None = None,
     error: bool = False,
     core: Slices | None = None,
 ) -> Filled:
@@ -102,7 +104,7 @@ def fill_image(
     ----------
     plan : Plan
         Made for this image.
-    image, mask, labels
+    image, mask, labels, source
         As ``napari_inpaint.inpaint`` takes them; without a mask only missing pixels are hole.
     progress : callable, optional
         Called with (done, total) hole pixels; see `Progress`.
@@ -118,7 +120,8 @@ def fill_image(
     """
     holes = find_holes(plan, image, mask, core)
     guiding = plan.guiding(None if labels is None else np.asarray(labels))
-    filled = fill_holes(plan, np.asarray(image), holes, guiding, progress, error=error, core=core)
+    pixels, free = np.asarray(image), _source_view(plan, source)
+    filled = fill_holes(plan, pixels, holes, guiding, progress, source=free, error=error, core=core)
     if not isinstance(image, np.ma.MaskedArray):
         return filled
     still = np.ma.getmaskarray(image).copy()
@@ -133,6 +136,7 @@ def fill_holes(
     labels: Labels | None = None,
     progress: Progress | None = None,
     *,
+    source: Hole | None = None,
     error: bool = False,
     core: Slices | None = None,
 ) -> Filled:
@@ -142,6 +146,8 @@ def fill_holes(
     ----------
     labels : (leading…, Y, X) uint16 array, optional
         Classes to be guided by, counted from 1; 0 leaves a pixel to the backend.
+    source : (leading…, Y, X) bool array, optional
+        What texture may be copied from; without it, all that is known.
     error, core
         As in `fill_image`.
     """
@@ -150,10 +156,29 @@ def fill_holes(
     result = np.array(pixels, order="K", copy=True, subok=False)
     errors = np.zeros(result.shape, np.float32) if error else None
     view = None if errors is None else plan.axes.image_view(errors)
-    run = _Run(plan, predictor, plan.axes.image_view(result), view, Repeating(progress))
+    target = plan.axes.image_view(result)
+    run = _Run(plan, predictor, target, source, view, Repeating(progress))
     more = run.fill(holes, labels, core) if holes.fill.any() else {}
     record = plan.record(predictor, time.perf_counter() - start) | {"thin": 0} | more
     return Filled(result, plan.axes.image_order(holes.fill), record, errors)
+
+
+def _source_view(plan: Plan, source: npt.ArrayLike | None) -> Hole | None:
+    """Return what may be copied from, (leading…, Y, X).
+
+    Raises
+    ------
+    OptionError
+        If nothing would be copied, so that it says nothing.
+    """
+    if source is None:
+        return None
+    if not (plan.texture and plan.copies):
+        raise OptionError(
+            "source says where texture is copied from, and this fill copies none: that is for "
+            "photographs, with texture above 0. Leave source out."
+        )
+    return plan.axes.mask_view(masks.as_hole(np.asarray(source)), "source")
 
 
 @dataclass(frozen=True)
@@ -163,6 +188,8 @@ class _Run:
     Attributes
     ----------
     target : (leading…, Y, X, C) array
+    source : (leading…, Y, X) bool array or None
+        What texture may be copied from.
     errors : (leading…, Y, X, C) float32 array or None
         Where the expected errors are written to, if they are asked for.
     """
@@ -170,6 +197,7 @@ class _Run:
     plan: Plan
     predictor: Predictor
     target: npt.NDArray[Any]
+    source: Hole | None
     errors: npt.NDArray[np.float32] | None
     progress: Repeating
 
@@ -199,10 +227,10 @@ class _Run:
             by_one = others.alone or not plan.weighs
             if not (by_one and rest.fill.any()):
                 more["backend"] = JURY
-        if plan.options.texture:
+        if plan.texture and not plan.copies:
             along = [plan.axes.leading.index(each) for each in plan.neighbours]
-            share, seed = plan.options.texture, plan.options.seed
-            add_noise(self.target, holes.fill, holes.unknown, share, seed, along)
+            asked = plan.texture, plan.options.seed
+            add_noise(self.target, holes.fill, holes.unknown, *asked, along)
         return more
 
     def _others(self) -> Others:
@@ -239,18 +267,41 @@ class _Run:
         return Holes(left, unknown), count
 
     def _fill_by_backend(self, holes: Holes, labels: Labels | None, done: int, total: int) -> None:
-        """Fill holes with the one backend."""
+        """Fill holes with the one backend, and with pieces of their surroundings."""
         asked = self.plan, self.predictor
         fill_regions(*asked, self.target, holes, labels, self.progress, done, total)
+        self._copy_surroundings(self.target, holes, labels, self.source)
 
         def again(pixels: npt.NDArray[Any], fill: Hole, unknown: Hole) -> None:
             holes = Holes(fill, unknown)
             fill_regions(*asked, pixels, holes, None, self.progress.again, 0, 1)
+            self._copy_surroundings(pixels, holes, None, None)
 
         if labels is None:  # what a person says of a hole is not known of pseudo-holes
             self._measure(again, holes)
         elif self.errors is not None:
             self.errors[holes.fill] = np.nan
+
+    def _copy_surroundings(
+        self,
+        pixels: npt.NDArray[Any],
+        holes: Holes,
+        labels: Labels | None,
+        source: Hole | None,
+    ) -> None:
+        """Give the fills of photographs their texture, in place."""
+        plan = self.plan
+        if plan.texture and plan.copies:
+            copy_surroundings(
+                pixels,
+                holes.fill,
+                holes.unknown,
+                plan.texture,
+                plan.options.seed,
+                labels=labels,
+                source=source,
+                report=self.progress.again,
+            )
 
     def _measure(self, fill: FillSlice, holes: Holes) -> None:
         """Write the expected errors of what was filled, if they are asked for."""

@@ -32,6 +32,7 @@ REACH = 4  # slices: neighbours farther away say little; `weightless.neighbours`
 STEP = 64  # px: regions have heights and widths that are multiples of this, so that sizes repeat
 CPU_BATCH = 1 << 18  # px: on the CPU, more at once saves no time but delays a cancel
 GPU_BATCH = 1 << 24
+AUTO = "auto"
 STRATEGIES = ("auto", "crop", "resize")
 FILL_MISSING = ("all", "masked")
 NEIGHBOURS = "TZQI"  # along these axes slices are near each other; Q and I are pages without a name
@@ -62,9 +63,11 @@ class Options:
         case, unless it provides "inpaint_stack"; but for slices of which nothing is known.
     max_gap : int
         So many slices in a row may be missing as wholes, if their neighbours are seen.
-    texture : float
-        From 0, the fill that is nearest to the truth, to 1, as much noise in it as the known pixels
-        have. Fills that will be measured or averaged want 0.
+    texture : float or str
+        How much of what the surroundings have is put into the fill, from 0, nearest to the truth,
+        to 1, most natural: in single photographs pieces of the surroundings, elsewhere noise as
+        the known pixels have it. "auto": 1 for photographs, unless the backend's fills have
+        texture already; else 0, for fills may be measured or averaged.
     dilate : int
         Grow the hole by this, px.
     feather : int
@@ -98,7 +101,7 @@ class Options:
     axes: str | None = None
     along: str = "auto"
     max_gap: int = 2
-    texture: float = 0.0
+    texture: float | str = AUTO
     dilate: int = 0
     feather: int = 0
     context: int | None = None
@@ -146,22 +149,21 @@ class Options:
             raise OptionError(
                 f"fill_missing must be one of {', '.join(FILL_MISSING)}; got {self.fill_missing!r}."
             )
-        if (
-            not isinstance(self.texture, Real)
-            or isinstance(self.texture, bool)
-            or not 0 <= self.texture <= 1
-        ):
-            raise OptionError(f"texture must be a number from 0 to 1; got {self.texture!r}.")
+        given: Any = self.texture
+        number = isinstance(given, Real) and not isinstance(given, bool)
+        if given != AUTO and not (number and 0 <= given <= 1):
+            raise OptionError(f'texture must be a number from 0 to 1, or "auto"; got {given!r}.')
         if not isinstance(self.along, str) or not self.along.isalpha():
             raise OptionError(
                 f'along must be "auto", "none", or letters of axes, as in "Z"; got {self.along!r}.'
             )
-        given: Any = self.missing
+        given = self.missing
         values = given if isinstance(given, Sequence) else (given,)
         if not all(isinstance(each, Real) and not isinstance(each, bool) for each in values):
             raise OptionError(f"missing must be a number, or several; got {self.missing!r}.")
         object.__setattr__(self, "missing", tuple(map(float, values)))
-        object.__setattr__(self, "texture", float(self.texture))
+        if self.texture != AUTO:
+            object.__setattr__(self, "texture", float(self.texture))
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,19 @@ class Plan:
     def halo(self) -> int:
         """How many slices on either side a slice sees."""
         return max(REACH, self.options.max_gap + 2)
+
+    @property
+    def copies(self) -> bool:
+        """Whether texture is pieces of the surroundings, as in photographs; else it is noise."""
+        return self.axes.is_photo and not self.weighs
+
+    @property
+    def texture(self) -> float:
+        """How much texture the fill gets, from 0 to 1."""
+        asked = self.options.texture
+        if asked == AUTO:
+            return float(self.copies and not self.backend.info.textured)
+        return float(asked)
 
     @property
     def scale(self) -> Scale:

@@ -43,8 +43,9 @@ SEE = (
 )
 MAX_GAP = "Fill up to so many slices in a row of which nothing is known, from those beside them."
 TEXTURE = (
-    "0: as near to the truth as can be, for what will be measured. 1: with as much noise as the "
-    "known pixels have."
+    "0: as near to the truth as can be, for what will be measured. 1: with all the texture that "
+    "the surroundings have: pieces of them in photographs, noise elsewhere.\n"
+    "auto: 1 for photographs, else 0."
 )
 BY_ITSELF = (
     "This backend fills each slice by itself; slices that are missing as wholes are filled from "
@@ -96,9 +97,9 @@ class InpaintWidget(LayerWidget):
         narrow(self.neighbours.native, 15)
         self.errors = CheckBox(text="show expected error", tooltip=ERRORS)
         self.max_gap = SpinBox(label="max gap", value=Options.max_gap, max=100, tooltip=MAX_GAP)
-        self.texture = FloatSpinBox(
-            label="texture", value=Options.texture, max=1, step=0.1, tooltip=TEXTURE
-        )
+        self.texture = FloatSpinBox(label="texture", min=-0.1, max=1, step=0.1, tooltip=TEXTURE)
+        self.texture.native.setSpecialValueText(AUTO)  # in the place of the lowest value
+        self.texture.value = self.texture.min
         return [self.neighbours, self.max_gap, self.texture, row(self.errors)]
 
     # --- what to do next --------------------------------------------------------------------
@@ -217,7 +218,7 @@ class InpaintWidget(LayerWidget):
             backend=asked,
             along=along,
             max_gap=self.max_gap.value,
-            texture=self.texture.value,
+            texture=AUTO if self.texture.value < 0 else self.texture.value,
         )
 
     def _asked(self) -> str:

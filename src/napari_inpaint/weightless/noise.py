@@ -92,7 +92,10 @@ def lacking_noise(
 
 def _gains(white: list[Plane], wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return how much of each band of white noise has the strengths that are wanted, equation 3."""
-    gains: npt.NDArray[np.float64] = wanted / np.array([band.std() for band in white])
+    spread = np.array([band.std() for band in white])  # 0 in a plane of one pixel
+    gains: npt.NDArray[np.float64] = np.divide(
+        wanted, spread, out=np.zeros_like(wanted), where=spread > 0
+    )
     for _ in range(STEPS):
         mixed = sum(gain * band for gain, band in zip(gains, white, strict=True))
         has = np.array([band.std() for band in _bands(np.asarray(mixed))])

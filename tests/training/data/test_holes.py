@@ -1,5 +1,6 @@
 import hashlib
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -127,6 +128,83 @@ def test_boxes_among_lama_holes_keep_their_margin_and_are_half_of_the_thick_ones
             assert not mask[:10].any()
             assert not mask[:, -10:].any()
     assert 70 <= off <= 130
+
+
+def painted_blob(seed, height, width):
+    """One shape, as a hole of blobs is put together of."""
+    canvas = np.zeros((height, width), np.uint8)
+    KINDS["blobs"].keywords["paint"](np.random.default_rng(seed), canvas)
+    return canvas.astype(bool)
+
+
+def test_a_blob_is_one_compact_shape_with_a_wavy_outline():
+    areas, filled, round_ = [], [], []
+    for seed in range(60):
+        # drawn in the midst of a canvas, where the border cuts nothing off
+        wide = painted_blob(seed, 128, 128)
+        assert label(wide, np.ones((3, 3)))[1] == 1
+        areas.append(wide.mean())
+        if touches_border(wide):
+            continue
+        outline = cv2.findContours(wide.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[
+            0
+        ][0]
+        filled.append(cv2.contourArea(outline) / cv2.contourArea(cv2.convexHull(outline)))
+        (_, (short, long), _) = cv2.minAreaRect(outline)
+        assert short > long / 5  # no stroke
+        ellipse = np.zeros_like(wide, np.uint8)
+        cv2.ellipse(ellipse, cv2.fitEllipse(outline), 1, cv2.FILLED)
+        round_.append((wide & (ellipse > 0)).sum() / (wide | (ellipse > 0)).sum())
+    assert len(filled) > 10
+    assert min(filled) > 0.7  # of the convex hull
+    assert np.median(filled) < 0.98
+    assert np.median(round_) < 0.93  # an ellipse has 1
+    assert 0.01 < np.percentile(areas, 10) < 0.05 < np.percentile(areas, 90) < 0.4
+
+
+def test_blobs_do_not_depend_on_the_size_of_the_picture():
+    for seed in range(20):
+        small, large = painted_blob(seed, 96, 128), painted_blob(seed, 288, 384)
+        enlarged = small.repeat(3, 0).repeat(3, 1)
+        assert (enlarged & large).sum() > 0.85 * (enlarged | large).sum()
+    one, other = (
+        [draw_hole(np.random.default_rng(s), side, side, ("blobs",), 0.1, 0.3) for s in range(40)]
+        for side in (64, 256)
+    )
+    means = [np.mean([label(mask)[1] for mask in masks]) for masks in (one, other)]
+    assert means[0] == pytest.approx(means[1], rel=0.2)
+
+
+def test_hole_that_one_blob_suffices_for_is_in_one_piece():
+    painted = KINDS["blobs"].keywords["paint"]
+    alone = 0
+    for seed in range(100):
+        calls = []
+
+        def paint(rng, canvas, calls=calls):
+            calls.append(1)
+            painted(rng, canvas)
+
+        rng = np.random.default_rng(seed)
+        mask = KINDS["blobs"](rng, 128, 128, 0.001, 0.05, paint=paint)
+        if len(calls) == 1:
+            alone += 1
+            assert label(mask, np.ones((3, 3)))[1] == 1
+    assert alone > 10  # the others were too large at first
+
+
+def test_small_blobs_are_wider_than_strokes():
+    width = {}
+    for kind in ("blobs", "irregular"):
+        masks = [
+            draw_hole(np.random.default_rng(seed), 128, 128, (kind,), 0.02, 0.06)
+            for seed in range(40)
+        ]
+        # of the widest place, where a disc of the same area has 1
+        width[kind] = np.mean(
+            [distance_transform_edt(m).max() / np.sqrt(m.sum() / np.pi) for m in masks]
+        )
+    assert width["blobs"] > 1.2 * width["irregular"]
 
 
 def test_dust_is_made_of_many_small_holes():

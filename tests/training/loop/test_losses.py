@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.networks.literal import bilinear
 from training.loop import losses
 from training.loop.features import FilterBank
 from training.networks.layers import Outputs
@@ -114,21 +115,6 @@ def test_l1_is_divided_by_the_holes_share_where_the_weights_say_so(case):
         torch.testing.assert_close(divided[name], plain[name] / case[2].mean())
 
 
-def literal_bilinear(image, size):
-    """Enlarge (C, h, w) as SGE-Net's up(): pixels are squares, the border is repeated."""
-    _, height, width = image.shape
-    out = np.zeros((len(image), *size))
-    for y, x in np.ndindex(size):
-        v = min(max((y + 0.5) * height / size[0] - 0.5, 0), height - 1)
-        u = min(max((x + 0.5) * width / size[1] - 0.5, 0), width - 1)
-        i, j = int(v), int(u)
-        k, m = min(i + 1, height - 1), min(j + 1, width - 1)
-        top = (1 - (u - j)) * image[:, i, j] + (u - j) * image[:, i, m]
-        bottom = (1 - (u - j)) * image[:, k, j] + (u - j) * image[:, k, m]
-        out[:, y, x] = (1 - (v - i)) * top + (v - i) * bottom
-    return out
-
-
 def test_feature_terms_look_at_what_the_weights_name(case):
     prediction, target, hole = case
     coarse = torch.rand(2, 3, 3, 2, dtype=torch.float64)
@@ -143,7 +129,7 @@ def test_feature_terms_look_at_what_the_weights_name(case):
     assert torch.equal(seen[0][inside], prediction[inside])
     assert torch.equal(seen[0][~inside], target[~inside])
     assert seen[1] is prediction
-    expected = literal_bilinear(coarse[1].numpy(), (7, 5))
+    expected = bilinear(coarse[1].numpy(), (7, 5))
     np.testing.assert_allclose(seen[2][1], expected, atol=1e-12)
     assert seen[3].shape == target.shape
     assert losses.looked_at(LossWeights(), [prediction], target, hole)[0].equal(seen[0])
@@ -154,14 +140,19 @@ def two_layers(image):
     return [image, image[..., 1:] - image[..., :-1]]
 
 
+def features_of(extract, images, target, hole):
+    """What the feature terms are given."""
+    return losses.Features(extract(target), [extract(image) for image in images], hole)
+
+
 def test_perceptual_equals_the_sum_over_layers_and_scales_of_equation_7(case):
     prediction, target, hole = case
     coarse = torch.rand(2, 3, 3, 2, dtype=torch.float64)
     weights = LossWeights(perceptual=1, features_of=("prediction", "coarse"))
     seen = losses.looked_at(weights, [prediction, coarse], target, hole)
-    got = losses.feature_terms(weights, two_layers, seen, target)
+    got = losses.feature_terms(weights, features_of(two_layers, seen, target, hole))
     assert list(got) == ["perceptual"]
-    enlarged = np.stack([literal_bilinear(each, (7, 5)) for each in coarse.numpy()])
+    enlarged = np.stack([bilinear(each, (7, 5)) for each in coarse.numpy()])
     expected = sum(
         np.abs(ours - theirs).mean()
         for image in (prediction.numpy(), enlarged)
@@ -171,22 +162,91 @@ def test_perceptual_equals_the_sum_over_layers_and_scales_of_equation_7(case):
 
 
 def test_feature_terms_sum_over_the_images_looked_at(case):
-    prediction, target, _ = (a.float() for a in case)
-    bank, weights = FilterBank(4), LossWeights(perceptual=1, style=1)
-    assert losses.feature_terms(weights, bank, [target], target)["style"].item() == 0
-    once = losses.feature_terms(weights, bank, [prediction], target)
-    twice = losses.feature_terms(weights, bank, [prediction, prediction], target)
-    for name in ("perceptual", "style"):
-        assert twice[name].item() == pytest.approx(2 * once[name].item())
+    prediction, target, hole = (a.float() for a in case)
+    names = ("perceptual", "style", "perceptual_distance")
+    weights = LossWeights(**dict.fromkeys(names, 1.0))
+    alike, once, twice = (
+        losses.feature_terms(weights, features_of(FilterBank(4), images, target, hole))
+        for images in ([target], [prediction], [prediction, prediction])
+    )
+    for name in names:
+        assert alike[name].item() == 0
+        assert twice[name].item() == pytest.approx(2 * once[name].item()) != 0
 
 
-def test_features_that_count_nothing_are_not_extracted(case):
-    def extract(image):
-        raise AssertionError("Nobody asked for features.")
+def test_features_in_half_precision_are_compared_in_single():
+    halves = [(torch.rand(2, 2, 8, 16, 16) + 1).bfloat16() for _ in range(2)]
+    ours, theirs = zip(*halves, strict=True)
+    wide = [[x.float() for x in each] for each in (ours, theirs)]
+    for loss in (losses.style, losses.perceptual):
+        got = loss([*ours], [*theirs])
+        assert got.dtype == torch.float32
+        torch.testing.assert_close(got, loss(*wide), rtol=2e-3, atol=0)
+    distance = losses.perceptual_distance([*ours], [*theirs], whole_hole(16, 2))
+    torch.testing.assert_close(distance, losses.perceptual_distance(*wide, whole_hole(16, 2)))
 
-    assert losses.feature_terms(NOTHING, extract, [case[0]], case[1]) == {}
-    style = losses.feature_terms(replace(NOTHING, style=1), two_layers, [case[0]], case[1])
-    assert list(style) == ["style"]
+
+@pytest.mark.parametrize("name", ["perceptual", "style", "perceptual_distance"])
+def test_feature_terms_that_count_nothing_are_not_computed(case, name):
+    features = features_of(two_layers, [case[0]], *case[1:])
+    assert losses.feature_terms(NOTHING, features) == {}
+    assert list(losses.feature_terms(replace(NOTHING, **{name: 1}), features)) == [name]
+
+
+def whole_hole(side=4, pictures=1):
+    return torch.ones(pictures, 1, side, side)
+
+
+def test_perceptual_distance_is_zero_for_equal_and_one_for_orthogonal_features():
+    first, second = torch.rand(2, 1, 3, 4, 4)
+    nothing = torch.zeros_like(first)
+    across, along = nothing.clone(), nothing.clone()
+    across[:, 0], along[:, 2] = 5, 0.1
+    for one, other, expected in (
+        (first, first, 0),
+        (first, 3 * first, 0),  # lengths do not count
+        (nothing, nothing, 0),  # what a ReLU leaves where nothing is
+        (across, along, 1),
+        (across, across + 50 * along, 1 - 0.5**0.5),  # half a right angle
+        (across, -across, 2),
+    ):
+        distance = losses.perceptual_distance([one], [other], whole_hole()).item()
+        assert distance == pytest.approx(expected, abs=1e-6)
+    both = losses.perceptual_distance([across, second], [along, second], whole_hole())
+    assert both.item() == pytest.approx(0.5)  # the mean over layers
+
+
+def test_perceptual_distance_counts_features_by_the_hole_beneath_them():
+    hole = torch.zeros(2, 1, 8, 8)
+    hole[0, :, :4, :4] = 1  # the cell at the top left
+    hole[0, :, 4, 4] = 1  # a sixteenth of the one at the bottom right
+    hole[1] = 1
+    ours, theirs = torch.zeros(2, 2, 2, 2, 2)
+    ours[:, 0] = theirs[:, 0] = 1
+    ours[0, :, 0, 1] = torch.tensor([0.0, 1])  # outside the hole
+    assert losses.perceptual_distance([ours], [theirs], hole).item() == 0
+    ours[0, :, 1, 1] = torch.tensor([0.0, 1])
+    ours[1, :, 0, 0] = torch.tensor([0.0, 1])
+    expected = ((1 / 16) / (1 + 1 / 16) + 1 / 4) / 2  # each picture's own mean, then theirs
+    got = losses.perceptual_distance([ours], [theirs], hole)
+    assert got.item() == pytest.approx(expected)
+    assert losses.perceptual_distance([ours], [theirs], torch.zeros_like(hole)).item() == 0
+
+
+def test_perceptual_distance_has_the_gradient_of_finite_differences():
+    ours, theirs = torch.rand(2, 2, 3, 2, 2) + 0.5
+    hole = (torch.arange(32).reshape(2, 1, 4, 4) % 3 == 0).float()
+    ours.requires_grad_()
+    losses.perceptual_distance([ours], [theirs], hole).backward()
+    with torch.no_grad():
+        for place in ((0, 1, 0, 1), (1, 2, 1, 0)):
+            moved = []
+            for step in (1e-2, -1e-2):
+                other = ours.clone()
+                other[place] += step
+                moved.append(losses.perceptual_distance([other], [theirs], hole).item())
+            slope = (moved[0] - moved[1]) / 2e-2
+            assert ours.grad[place].item() == pytest.approx(slope, rel=0.02, abs=1e-5)
 
 
 def test_cross_entropy_is_the_mean_over_labelled_pixels():
@@ -291,10 +351,14 @@ def test_gradient_penalty_equals_finite_differences():
             moved[n, c] += step
             ends.append(sum(s.sum().item() for s in scores_of(torch.tensor(moved))))
         slopes[n, c] = (ends[0] - ends[1]) / 2e-5
-    truth = torch.tensor(x, requires_grad=True)
-    got = losses.gradient_penalty(scores_of(truth), truth)
-    assert got.item() == pytest.approx((slopes**2).sum(1).mean(), rel=1e-6)
-    assert got.requires_grad  # the discriminator learns from it
+    truth, unseen = (torch.tensor(x, requires_grad=True) for _ in range(2))
+    for given in ([truth], [unseen, truth]):  # a discriminator need not look at all features
+        got = losses.gradient_penalty(scores_of(truth), given)
+        assert got.item() == pytest.approx((slopes**2).sum(1).mean(), rel=1e-6)
+        assert got.requires_grad  # the discriminator learns from it
+    both = losses.gradient_penalty([scores_of(truth)[0], scores_of(unseen)[0]], [truth, unseen])
+    one = losses.gradient_penalty(scores_of(truth)[:1], [truth])
+    assert both.item() == pytest.approx(2 * one.item())  # summed over what it was given
 
 
 def test_feature_matching_leaves_the_scores_out():

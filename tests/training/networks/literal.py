@@ -1,4 +1,4 @@
-"""Convolution and pixel shuffle in float64 without torch, for the tests of the networks."""
+"""Convolution, enlarging, pixel shuffle in float64 without torch, for the tests of networks."""
 
 import numpy as np
 from scipy import ndimage
@@ -21,6 +21,21 @@ def pixel_shuffle(x):
     for c, i, j in np.ndindex(y.shape):
         y[c, i, j] = x[4 * c + 2 * (i % 2) + j % 2, i // 2, j // 2]
     return y
+
+
+def bilinear(image, size):
+    """Enlarge (C, h, w) bilinearly: pixels are squares, the border is repeated."""
+    _, height, width = image.shape
+    out = np.zeros((len(image), *size))
+    for y, x in np.ndindex(size):
+        v = min(max((y + 0.5) * height / size[0] - 0.5, 0), height - 1)
+        u = min(max((x + 0.5) * width / size[1] - 0.5, 0), width - 1)
+        i, j = int(v), int(u)
+        k, m = min(i + 1, height - 1), min(j + 1, width - 1)
+        top = (1 - (u - j)) * image[:, i, j] + (u - j) * image[:, i, m]
+        bottom = (1 - (u - j)) * image[:, k, j] + (u - j) * image[:, k, m]
+        out[:, y, x] = (1 - (v - i)) * top + (v - i) * bottom
+    return out
 
 
 def sigmoid(x):

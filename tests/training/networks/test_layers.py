@@ -19,6 +19,7 @@ from training.networks.layers import (
     blank_and_pad,
     remove_spectral_norm_,
     spectral_norm,
+    with_spectral_norm,
 )
 from training.networks.rn import RN
 
@@ -187,6 +188,19 @@ def test_removing_spectral_norms_changes_no_output():
     assert torch.equal(before, after)
     assert not any(parametrize.is_parametrized(m) for m in network.modules())
     assert not any("parametrizations" in key for key in network.state_dict())
+
+
+def test_norms_that_were_removed_are_put_back_without_change():
+    torch.manual_seed(4)
+    network, other = settled(ISNet(base=4, blocks=1)), ISNet(base=4, blocks=1)
+    image, hole = sample((33, 65), 2)
+    with torch.no_grad():
+        before = network(image, hole)
+        own = network.state_dict()
+        assert with_spectral_norm(own, other) == own  # nothing to undo
+        baked = remove_spectral_norm_(network).state_dict()
+        other.load_state_dict(with_spectral_norm(baked, other))
+        torch.testing.assert_close(other.train()(image, hole), before, atol=1e-5, rtol=0)
 
 
 def test_patchgan_equals_its_formula():

@@ -8,13 +8,20 @@ from napari_inpaint.arrays.labels import ClassInfo
 from napari_inpaint.backends.contract import BackendInfo
 from training.data.holes import AREA_BINS
 from training.data.pictures import Picture
+from training.scores import objects
 from training.scores.cases import (
+    Case,
+    Learned,
+    Row,
     fill_cases,
     fill_with,
+    groups_of,
     make_cases,
     score_segmentation,
+    summarise,
     without_truth,
 )
+from training.scores.tables import SHARES, score_tables
 
 
 @pytest.fixture
@@ -40,9 +47,76 @@ def test_every_method_sees_the_same_cases_of_every_bin(picture):
     assert len(cases) == 2 * len(AREA_BINS)
     again = make_cases([picture, picture], 64)
     for case, same in zip(cases, again, strict=True):
-        low, high = AREA_BINS[case.share]
+        low, high = AREA_BINS[SHARES.index(case.group)]
         assert low <= case.mask.mean() <= high
         assert np.array_equal(case.mask, same.mask)
+    assert groups_of(cases) == list(SHARES)
+
+
+def test_objects_are_two_holes_a_picture_counted_by_what_the_truth_has_there(picture):
+    slope = np.arange(0, 192, 2, np.uint8) // 2
+    flat = Picture(np.repeat(np.repeat(slope[None, :, None], 96, 0), 3, 2))
+    cases = make_cases([picture, flat, picture], 64, "objects")
+    assert [case.group for case in cases] == ["texture"] * 2 + ["plain"] * 2 + ["texture"] * 2
+    assert all(objects.is_compact(case.mask) for case in cases)
+    assert len({case.mask.tobytes() for case in cases}) == 6
+    assert np.array_equal(cases[1].labels, picture.labels[16:80, 16:80])
+    again = make_cases([picture, flat], 64, "objects")  # the same whoever comes after
+    for case, same in zip(cases, again, strict=False):
+        assert np.array_equal(case.mask, same.mask)
+
+
+def scored(groups, decibels):
+    """Return cases of these groups and a row of so many dB each; fills are the truth, but black."""
+    rng = np.random.default_rng(0)
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    cases = [Case(rng.integers(0, 256, (64, 64, 3), np.uint8), mask, g, None) for g in groups]
+    fills = [without_truth(case) for case in cases]
+    keys = ("hole dB", "dB", "SSIM", "L1 %")
+    return cases, Row(fills, {key: list(decibels) for key in keys}, [5.0] * len(cases))
+
+
+def test_means_are_taken_by_group_in_the_order_of_their_names():
+    cases, row = scored(["texture", "plain", "texture"], [10, 20, 40])
+    scores = summarise(row, cases)
+    assert list(scores["hole dB by group"].items()) == [("plain", 20.0), ("texture", 25.0)]
+    assert scores["hole dB"] == 23.33
+    assert "perceptual" not in scores
+
+
+def test_learned_distances_are_means_over_the_cases():
+    cases, row = scored(["plain", "plain"], [10, 20])
+    seen = []
+
+    def measure(fill, truth, mask=None):
+        seen.append((fill, truth, mask))
+        return 10.26 * len(seen)
+
+    scores = summarise(row, cases, Learned(perceptual=measure, fid=lambda fills, truths: 7.123))
+    assert scores["perceptual"] == 15.4
+    assert scores["FID"] == 7.12
+    assert "LPIPS" not in scores
+    for (fill, truth, mask), case, filled in zip(seen, cases, row.fills, strict=True):
+        assert fill is filled
+        assert truth is case.image
+        assert mask is case.mask
+
+
+def test_columns_come_from_the_cases_and_published_rows_stand_beside_strokes_only():
+    objects_, row = scored(["texture", "plain"], [10, 20])
+    learned = Learned(perceptual=lambda *_: 12.34)
+    table = score_tables({"mine": summarise(row, objects_, learned)})
+    head, _, line = (each.split(" | ") for each in table.splitlines())
+    assert head[2:4] == ["plain, dB", "texture, dB"]
+    assert line[2:4] == ["20.00", "10.00"]
+    assert head[-3:] == ["texture", "perceptual", "ms |"]
+    assert line[-2] == "12.3"
+    strokes, row = scored(SHARES, [1, 2, 3, 4])
+    inside, whole = score_tables({"mine": summarise(row, strokes)}).split("\n\n")
+    assert "perceptual" not in inside
+    assert "| *PConv, published, other data* | 28.02 | 24.90 |" in whole
+    assert "| mine | 1.00 | 2.00 | 3.00 | 4.00 |" in whole
 
 
 def test_nobody_sees_the_truth_in_the_hole(picture):
@@ -80,7 +154,7 @@ def test_backends_fill_as_in_the_plugin(picture):
     image[::2] = 100
     before = image.copy()
     mask[20:30, 20:30] = mask[200:210, 220:230] = mask[100, 100] = True
-    filled = fill_with(Halves(channels=1, context=16))(image, mask)
+    filled = fill_with(Halves(channels=1, context=16), texture=0)(image, mask)
     # three regions of three channels, the thin one among them, at most eight at once
     assert shapes == [(8, 1, 64, 64), (1, 1, 64, 64)]
     assert filled.dtype == np.uint8
