@@ -691,9 +691,11 @@ def test_tooltips_say_how_good_a_backend_is(viewer, dock, foreign_file):
         at = widget.backend.native.findText(name)
         return widget.backend.native.itemData(at, Qt.ItemDataRole.ToolTipRole)
 
-    (found,) = comparisons(registry.get_backend("pconv-photo").info)
-    better = f"{found.own.hole_db:.1f} dB in the hole ({found.reference} "
-    assert f"\n{found.data}: {better}" in tip("pconv-photo")
+    found = comparisons(registry.get_backend("pconv-photo").info)
+    assert {each.data for each in found} == {"photos, 256 px", "photos, objects, 384 px"}
+    for each in found:
+        better = f"{each.own.hole_db:.1f} dB in the hole ({each.reference} "
+        assert f"\n{each.data}: {better}" in tip("pconv-photo")
     assert "dB" not in tip("telea")
     assert tip(foreign_file.name).endswith(str(foreign_file))
     foreign_file.unlink()

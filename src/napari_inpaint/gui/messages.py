@@ -57,6 +57,7 @@ NOT_A_NUMBER = (
 LONGEST = 24  # characters of a layer's name in a hint
 SCORES = (
     "More dB and SSIM: nearer to the truth. Less texture distance: less blur.\n"
+    "Less perceptual distance: more alike to a network that knows objects.\n"
     "In brackets: the best classical fill."
 )
 SURROUNDINGS, NEIGHBOURS = "surroundings", "neighbours"
@@ -86,9 +87,13 @@ def backend(chosen: str | os.PathLike[str]) -> str:
 def score(found: Comparison) -> str:
     """Return how good a backend is, in one line; in brackets, the best classical fill."""
     own, beside = found.own, found.others[found.reference]
+    learned = ""
+    if own.perceptual is not None and beside.perceptual is not None:
+        learned = f", perceptual distance {own.perceptual:.0f} ({beside.perceptual:.0f})"
     return (
         f"{found.data}: {own.hole_db:.1f} dB in the hole ({found.reference} {beside.hole_db:.1f}), "
         f"SSIM {own.ssim:.3f} ({beside.ssim:.3f}), texture {own.texture:.0f} ({beside.texture:.0f})"
+        + learned
     )
 
 
