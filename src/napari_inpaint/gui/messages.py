@@ -56,8 +56,8 @@ NOT_A_NUMBER = (
 )
 LONGEST = 24  # characters of a layer's name in a hint
 SCORES = (
-    "More dB and SSIM: nearer to the truth. Less texture distance: less blur.\n"
-    "Less perceptual distance: more alike to a network that knows objects.\n"
+    "More dB and SSIM: nearer to the truth. Less texture distance: less blur. Less perceptual "
+    "distance: more alike.\n"
     "In brackets: the best classical fill."
 )
 SURROUNDINGS, NEIGHBOURS = "surroundings", "neighbours"
