@@ -395,12 +395,33 @@ def test_window_with_too_little_to_copy_from_is_the_whole_picture():
     assert own.sum() == 400
 
 
-def test_many_spots_are_few_windows_and_are_all_filled():
+def test_many_spots_share_windows_by_the_cell_that_they_lie_in(monkeypatch):
+    y, x = np.arange(600) % 60 < 8, np.arange(600) % 60 < 8
+    spots = y[:, None] & x
+    assert len(list(windows(spots, ~spots))) == 100
+    monkeypatch.setattr(stage, "GROUPS", 99)
+    parts = list(windows(spots, ~spots))
+    assert len(parts) == 9  # cells of 256 px
+    seen = np.zeros(spots.shape, int)
+    for place, own in parts:
+        seen[place] += own
+    np.testing.assert_array_equal(seen, spots)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "wide"),
+    [(20, 20, False), (40, 40, True), (40, 100, True), (40, 400, False)],
+)
+def test_objects_are_wide_and_strokes_are_not(height, width, wide):
+    known = torch.ones(1, 60, 440)
+    known[:, 10 : 10 + height, 10 : 10 + width] = 0
+    assert stage.is_wide(known) == wide
+
+
+def test_many_spots_are_windows_of_their_own_and_are_all_filled():
     y, x = (np.arange(1024) - 20) % 70 < 8, (np.arange(1024) - 10) % 72 < 8
     spots = (y[:, None] & x).astype(np.float32)
     assert 200 <= spots.sum() / 64 <= 225
-    parts = list(windows(spots > 0, spots == 0))
-    assert len(parts) <= stage.GROUPS
     hole = torch.from_numpy(spots)[None, None]
     picture = grid(8, 1024)
     guess = torch.full_like(picture, 0.5)

@@ -49,13 +49,8 @@ Training:
 - ``isnet-paper`` does so, after equation 3, but: features are VGG-16's relu1_1 to relu5_1 for both
   terms, or a bank of fixed random filters; feature matching leaves the scores themselves out;
   masks are strokes, ellipses and boxes over 10 % to 50 % of a crop.
-- ``isnet-photo`` is slim and residual, and sees the mask. It learns as all networks for photographs
-  do here (``_ON_PHOTOS``): crops of 128 px with strokes, blobs and boxes over 5 % to 60 %; 1 and 3
-  times the L1 of known pixels and hole, 0.1 times the PSNR in the hole, negated, and 3 times the
-  distance of composite and truth in the features of EfficientNet-Lite0. After steps without it, a
-  `ProjectedGAN` on the same features at half the rate: 0.15 times its hinge term, 0.5 times feature
-  matching; it learns that known pixels of fills are real. AdamW with betas of 0.5 and 0.99 and a
-  decay of 0.01, gradients clipped to a norm of 1, averaged weights (0.998).
+- ``isnet-photo`` is slim and residual, sees the mask, and learns as ``pconv-photo`` does
+  (``pconv.py``).
 """
 
 import torch

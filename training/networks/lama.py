@@ -37,14 +37,8 @@ Training:
   pool1 to pool3, or of a bank of fixed random filters; feature matching is an L1 too; strokes or
   boxes are drawn until they cover 10 % to 50 %; crops, their scale and their sides vary, nothing
   else; network and discriminator learn from the same batch.
-- ``lama-photo`` has the published width and number of blocks, works on blocks of 2 x 2 px, and is
-  residual. It learns as all networks for photographs do here (``_ON_PHOTOS``): crops of 128 px with
-  strokes, blobs and boxes over 5 % to 60 %; 1 and 3 times the L1 of known pixels and hole, 0.1
-  times the PSNR in the hole, negated, and 3 times the distance of composite and truth in the
-  features of EfficientNet-Lite0. After steps without it, a `ProjectedGAN` on the same features at
-  half the rate: 0.15 times its hinge term, 0.5 times feature matching; it learns that known pixels
-  of fills are real. AdamW with betas of 0.5 and 0.99 and a decay of 0.01, gradients clipped to a
-  norm of 1, averaged weights (0.998).
+- ``lama-photo`` has the published width and number of blocks, works on blocks of 2 x 2 px, is
+  residual, and learns as ``pconv-photo`` does (``pconv.py``).
 
 The transform is computed in float32 whatever the precision of the training: half precision has no
 FFT on CPUs, and on GPUs only for sides that are powers of two.

@@ -14,8 +14,8 @@ a strength of 0.5 the guess's detail is exchanged for the copies'; the colours f
 so that no strength shows both pictures' details at once.
 
 Holes that are narrow everywhere, long strokes, and holes too large for what may be copied get the
-detail of patches alone (``patches.py``). Holes far from each other are filled one
-after another, each with what is in a window around it.
+detail of patches alone (``patches.py``). Holes far from each other are filled one after another,
+each with what is in a window around it.
 """
 
 import math
@@ -165,7 +165,7 @@ def textured(
     source : Tensor or None
         (N, 1, H, W), 1 = may be copied from; all known pixels if None.
     seed : int
-        Another one gives another fill, as good.
+        Of the search at small sizes: another one may give another fill.
 
     Returns
     -------
